@@ -1,0 +1,3 @@
+//! A DigitalOcean, a Cloudflare and SSH hosts on loopback, for the sandbox and the tests.
+
+pub mod seam;
