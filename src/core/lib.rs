@@ -2,13 +2,28 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod address;
+pub mod diagnostic;
 pub mod hash;
+pub mod live;
+pub mod plan;
+pub mod provider;
+pub mod resource;
 pub mod secret;
+pub mod tree;
+pub mod value;
 
 use std::future::Future;
 use std::pin::Pin;
 
+pub use address::{Address, Reference, StackId};
+pub use diagnostic::{Diagnostic, Severity, Sources, Span};
+pub use live::{Foreign, HomeState, LiveResource, LiveState, Outputs};
+pub use plan::Verb;
+pub use provider::{Event, Events, Execute, Fault, Job, JobResult, Observe, RemoteError, Scope};
+pub use resource::{Attribute, Change, Default, DesiredResource, Draft, Kind, ResourceType, Types};
 pub use secret::{DigestKey, Secret};
+pub use value::{Attributes, Content, SecretText, Value};
 
 /// A boxed future, so that traits with async methods can be used as objects.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -79,7 +79,9 @@ mod tests {
     fn no_printed_form_of_a_secret_contains_it() {
         let secret = Secret::new("hunter2".into());
         let json = serde_json::to_string(&secret).unwrap();
-        for form in [format!("{secret}"), format!("{secret:?}"), format!("{:?}", Some(&secret)), json] {
+        for form in
+            [format!("{secret}"), format!("{secret:?}"), format!("{:?}", Some(&secret)), json]
+        {
             assert!(!form.contains("hunter2"), "{form}");
         }
     }

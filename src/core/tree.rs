@@ -1,0 +1,161 @@
+//! TOML with positions kept: every key and value knows where it stands.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::diagnostic::{Diagnostic, Span};
+
+/// A value and its place.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// Where the value stands.
+    pub span: Span,
+    /// The value.
+    pub data: Data,
+}
+
+/// A TOML value.
+#[derive(Clone, Debug)]
+pub enum Data {
+    /// A string.
+    Text(String),
+    /// An integer.
+    Int(i64),
+    /// A boolean.
+    Bool(bool),
+    /// An array.
+    List(Vec<Node>),
+    /// A table.
+    Table(Table),
+    /// A float or a date, which no attribute takes; its text.
+    Other(String),
+}
+
+/// A table: entries by key, each with the place of its key.
+#[derive(Clone, Debug, Default)]
+pub struct Table(pub BTreeMap<String, Entry>);
+
+/// A key's place and its value.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Where the key stands.
+    pub key: Span,
+    /// The value.
+    pub node: Node,
+}
+
+impl Data {
+    /// What kind of value this is, in words.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Text(_) => "a string",
+            Self::Int(_) => "an integer",
+            Self::Bool(_) => "a boolean",
+            Self::List(_) => "an array",
+            Self::Table(_) => "a table",
+            Self::Other(_) => "a float or a date",
+        }
+    }
+}
+
+impl Table {
+    /// The value under `key`.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Node> {
+        self.0.get(key).map(|entry| &entry.node)
+    }
+
+    /// Lays `over` upon this table, key by key; tables merge, everything else is replaced.
+    pub fn overlay(&mut self, over: Self) {
+        for (key, entry) in over.0 {
+            match (self.0.get_mut(&key).map(|e| &mut e.node.data), entry.node.data) {
+                (Some(Data::Table(mine)), Data::Table(theirs)) => mine.overlay(theirs),
+                (_, data) => {
+                    let node = Node { span: entry.node.span, data };
+                    self.0.insert(key, Entry { key: entry.key, node });
+                }
+            }
+        }
+    }
+}
+
+/// Reads a TOML text. Every syntax error is reported; what could be read comes back all the same.
+#[must_use]
+pub fn parse(file: &str, text: &str) -> (Table, Vec<Diagnostic>) {
+    let file: Arc<str> = file.into();
+    let (table, errors) = DeTable::parse_recoverable(text);
+    let problems = errors.iter().map(|error| syntax_error(&file, text, error)).collect();
+    (convert_table(&file, table.into_inner()), problems)
+}
+
+fn syntax_error(file: &Arc<str>, text: &str, error: &toml::de::Error) -> Diagnostic {
+    let message = error.message().lines().next().unwrap_or("invalid TOML").to_owned();
+    let duplicate = message.contains("duplicate key");
+    let hint = if duplicate {
+        "every address and key may be written once; rename one of the two or merge them"
+    } else {
+        "see https://toml.io for the format; strings need quotes"
+    };
+    let end = text.len();
+    let range = error.span().map_or(end..end, |r| r.start.min(end)..r.end.min(end));
+    let summary = if duplicate { "Duplicate address or key" } else { "Not valid TOML" };
+    Diagnostic::error(summary).detail(message).hint(hint).at(&Span::new(file, range))
+}
+
+fn convert_table(file: &Arc<str>, table: DeTable<'_>) -> Table {
+    let entry = |(key, value): (Spanned<std::borrow::Cow<'_, str>>, Spanned<DeValue<'_>>)| {
+        let span = Span::new(file, key.span());
+        (key.into_inner().into_owned(), Entry { key: span, node: convert(file, value) })
+    };
+    Table(table.into_iter().map(entry).collect())
+}
+
+fn convert(file: &Arc<str>, value: Spanned<DeValue<'_>>) -> Node {
+    let span = Span::new(file, value.span());
+    let data = match value.into_inner() {
+        DeValue::String(text) => Data::Text(text.into_owned()),
+        DeValue::Boolean(truth) => Data::Bool(truth),
+        DeValue::Integer(int) => match i64::from_str_radix(int.as_str(), int.radix()) {
+            Ok(int) => Data::Int(int),
+            Err(_) => Data::Other(int.as_str().to_owned()),
+        },
+        DeValue::Array(items) => Data::List(items.into_iter().map(|i| convert(file, i)).collect()),
+        DeValue::Table(table) => Data::Table(convert_table(file, table)),
+        DeValue::Float(float) => Data::Other(float.as_str().to_owned()),
+        DeValue::Datetime(date) => Data::Other(date.to_string()),
+    };
+    Node { span, data }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_syntax_error_is_reported_with_its_place() {
+        let (_, problems) = parse("s.toml", "a = \nb = 1\nc = [1,\n\n[x]\ny = 'z");
+        assert!(problems.len() >= 2, "{problems:?}");
+        assert!(problems.iter().all(|p| p.at.is_some()));
+    }
+
+    #[test]
+    fn a_repeated_table_is_called_a_duplicate() {
+        let (_, problems) = parse("s.toml", "[a.b.c]\nx = 1\n[a.b.c]\nx = 2\n");
+        assert_eq!(problems[0].summary, "Duplicate address or key");
+    }
+
+    #[test]
+    fn an_overlay_replaces_values_and_merges_tables() {
+        let (mut base, _) = parse("a", "[v]\nx = 1\ny = 2\n");
+        let (over, _) = parse("b", "[v]\nx = 3\n");
+        base.overlay(over);
+        let Data::Table(v) = &base.get("v").unwrap().data else { panic!("a table") };
+        assert!(matches!(v.get("x").unwrap().data, Data::Int(3)));
+        assert!(matches!(v.get("y").unwrap().data, Data::Int(2)));
+        assert_eq!(&*v.get("x").unwrap().span.file, "b");
+    }
+}
