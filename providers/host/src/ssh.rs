@@ -1,0 +1,24 @@
+//! The way to a host: one SSH connection, its key checked against a pin, carrying one command.
+//!
+//! This folder alone knows libssh2. It reads nothing from the environment: addresses, keys, the
+//! agent's socket and every limit come in with a [`Target`].
+
+mod auth;
+mod channel;
+mod connect;
+mod error;
+mod exec;
+mod fingerprint;
+mod host_key_check;
+mod known_hosts;
+mod line;
+mod link;
+mod methods;
+mod private_key;
+mod target;
+
+pub use error::{SshError, UnknownHost};
+pub use exec::{MAX_EXEC_OUTPUT, Spoken, exec};
+pub use fingerprint::{Fingerprint, NotAFingerprint};
+pub use line::{Event, Line, MAX_TEXT};
+pub use target::{HostKeyPin, Identity, Limits, Passphrase, Target};
