@@ -3,13 +3,20 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod address;
+pub mod check;
+pub mod desired;
 pub mod diagnostic;
+pub mod fields;
 pub mod hash;
 pub mod live;
+pub mod order;
 pub mod plan;
 pub mod provider;
 pub mod resource;
 pub mod secret;
+pub mod stack;
+pub mod template;
+pub mod text_diff;
 pub mod tree;
 pub mod value;
 
@@ -19,7 +26,7 @@ use std::pin::Pin;
 pub use address::{Address, Reference, StackId};
 pub use diagnostic::{Diagnostic, Severity, Sources, Span};
 pub use live::{Foreign, HomeState, LiveResource, LiveState, Outputs};
-pub use plan::Verb;
+pub use plan::{Action, Plan, Reason, Verb};
 pub use provider::{Event, Events, Execute, Fault, Job, JobResult, Observe, RemoteError, Scope};
 pub use resource::{Attribute, Change, Default, DesiredResource, Draft, Kind, ResourceType, Types};
 pub use secret::{DigestKey, Secret};

@@ -50,7 +50,11 @@ pub trait ResourceType: Send + Sync {
         let same = foreign.identity.is_some() && self.identity(attributes) == foreign.identity;
         same.then(|| format!("{} exists already", foreign.title))
     }
-    /// Why two resources of one stack exclude each other, if they do. Called once for each pair.
+    /// A key that two resources must share to be able to exclude each other; absent where they never do.
+    fn bucket(&self, _attributes: &Attributes) -> Option<String> {
+        None
+    }
+    /// Why two resources of one stack exclude each other, if they do. Called once for each pair in a bucket.
     fn clash(&self, _one: &Attributes, _other: &Attributes) -> Option<String> {
         None
     }
@@ -213,20 +217,24 @@ impl DesiredResource {
     /// Sixteen hex digits. An object carries it as marker, so that drift can be told from an edit.
     #[must_use]
     pub fn version(&self, schema: &[Attribute]) -> Option<String> {
-        if !self.waits_for().is_empty() {
-            return None;
+        self.version_of(schema, |change| matches!(change, Change::Update | Change::Replace))
+    }
+
+    /// Names this version of what is used at birth only; absent while something of it is unknown.
+    #[must_use]
+    pub fn birth_version(&self, schema: &[Attribute]) -> Option<String> {
+        self.version_of(schema, |change| change == Change::Birth)
+    }
+
+    fn version_of(&self, schema: &[Attribute], counts: fn(Change) -> bool) -> Option<String> {
+        let mut public: BTreeMap<&str, serde_json::Value> = BTreeMap::new();
+        for attribute in schema.iter().filter(|attribute| counts(attribute.change)) {
+            let Some(value) = self.attributes.get(attribute.name) else { continue };
+            if value.is_unknown() {
+                return None;
+            }
+            public.insert(attribute.name, value.to_public_json());
         }
-        let compared = |name: &String| {
-            schema
-                .iter()
-                .any(|a| a.name == name && matches!(a.change, Change::Update | Change::Replace))
-        };
-        let public: BTreeMap<&String, serde_json::Value> = self
-            .attributes
-            .iter()
-            .filter(|(name, _)| compared(name))
-            .map(|(name, value)| (name, value.to_public_json()))
-            .collect();
         let text = serde_json::to_string(&public).unwrap_or_default();
         Some(hash::short_hash(text.as_bytes()))
     }

@@ -1,0 +1,524 @@
+//! From a stack's text to the desired state: rendering, type checks, references, canonical attributes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use minijinja::Value as Jinja;
+
+use crate::address::{Address, Reference, StackId};
+use crate::check::Check;
+use crate::diagnostic::{Diagnostic, Span, nearest};
+use crate::fields::{unknown_key, wrong_type};
+use crate::live::Outputs;
+use crate::order;
+use crate::resource::{Attribute, Default, DesiredResource, Draft, Kind, ResourceType, Types};
+use crate::secret::{DigestKey, Secret};
+use crate::stack::{Declared, Stack, content_source};
+use crate::template::{Context, Origin, Rendered, Renderer};
+use crate::tree::{Data, Node, Table};
+use crate::value::{Attributes, Content, SecretText, Value};
+
+/// What a stack wants.
+#[derive(Clone, Debug)]
+pub struct DesiredState {
+    /// Which stack.
+    pub stack: StackId,
+    /// Its resources, each after everything that it needs.
+    pub resources: Vec<DesiredResource>,
+    /// Secrets that ipai still has to make.
+    pub secrets_to_make: BTreeSet<String>,
+    /// Health checks.
+    pub checks: Vec<Check>,
+}
+
+/// Everything that the desired state is made from.
+pub struct Inputs<'a> {
+    /// The stack as written.
+    pub stack: &'a Stack,
+    /// All resource types.
+    pub types: &'a Types,
+    /// The texts of the files that the stack names, by path.
+    pub files: &'a BTreeMap<String, String>,
+    /// Secrets by name; absent values are still to be made.
+    pub secrets: &'a BTreeMap<String, Option<Secret>>,
+    /// What resources are known to produce.
+    pub outputs: &'a BTreeMap<Address, Outputs>,
+    /// Values that override the stack's variables.
+    pub variables: &'a BTreeMap<String, String>,
+    /// Public keys that may log in on the hosts, one OpenSSH line each.
+    pub authorized_keys: &'a [String],
+    /// Keys digests of secrets.
+    pub key: &'a DigestKey,
+    /// Tells whether this is the sandbox.
+    pub sandbox: bool,
+}
+
+/// Works out the desired state, and everything that is wrong with it.
+#[must_use]
+pub fn compile(inputs: &Inputs<'_>) -> (DesiredState, Vec<Diagnostic>) {
+    let mut problems = Vec::new();
+    let renderer = Renderer::new(context(inputs, &mut problems));
+    let mut reader = Reader { inputs, renderer: &renderer, problems: &mut problems };
+    let mut resources: Vec<DesiredResource> =
+        inputs.stack.resources.iter().filter_map(|declared| reader.resource(declared)).collect();
+    let checks = reader.checks();
+    settle(inputs, &mut resources, &mut problems);
+    find_clashes(inputs.types, &resources, &mut problems);
+    let resources = in_order(resources, &mut problems);
+    let to_make = inputs.secrets.iter().filter(|(_, value)| value.is_none());
+    let secrets_to_make = to_make.map(|(name, _)| name.clone()).collect();
+    crate::diagnostic::sort(&mut problems);
+    (DesiredState { stack: inputs.stack.id.clone(), resources, secrets_to_make, checks }, problems)
+}
+
+fn context(inputs: &Inputs<'_>, problems: &mut Vec<Diagnostic>) -> Context {
+    let stack = inputs.stack;
+    let mut variables: BTreeMap<String, Jinja> =
+        stack.variables.iter().map(|(name, node)| (name.clone(), plain(node))).collect();
+    for (name, value) in inputs.variables {
+        if !variables.contains_key(name) {
+            let near = nearest(name, stack.variables.keys().map(String::as_str));
+            let hint = near.map_or(
+                "only variables of the stack's `[var]` section can be set".to_owned(),
+                |near| format!("did you mean `{near}`?"),
+            );
+            problems.push(Diagnostic::error(format!("Unknown variable `{name}`")).hint(hint));
+        }
+        variables.insert(name.clone(), Jinja::from(value.as_str()));
+    }
+    let about = |key: &str, value: Jinja| (key.to_owned(), value);
+    let outputs = |declared: &Declared| {
+        let kind = inputs.types.get(&declared.address);
+        kind.map(|kind| kind.outputs().iter().map(|output| output.0).collect()).unwrap_or_default()
+    };
+    Context {
+        variables,
+        stack: BTreeMap::from([
+            about("name", Jinja::from(stack.name.as_str())),
+            about("id", Jinja::from(stack.id.as_str())),
+            about("env", Jinja::from(stack.environment.as_deref().unwrap_or_default())),
+            about("sandbox", Jinja::from(inputs.sandbox)),
+        ]),
+        ssh: BTreeMap::from([
+            about("user", Jinja::from(stack.ssh.user.as_str())),
+            about("port", Jinja::from(i64::from(stack.ssh.port))),
+            about("authorized_keys", inputs.authorized_keys.iter().map(String::as_str).collect()),
+        ]),
+        secrets: inputs.secrets.clone(),
+        outputs: inputs.outputs.clone(),
+        declared: stack.resources.iter().map(|d| (d.address.clone(), outputs(d))).collect(),
+    }
+}
+
+fn plain(node: &Node) -> Jinja {
+    match &node.data {
+        Data::Text(text) | Data::Other(text) => Jinja::from(text.as_str()),
+        Data::Int(int) => Jinja::from(*int),
+        Data::Bool(truth) => Jinja::from(*truth),
+        Data::List(items) => items.iter().map(plain).collect(),
+        Data::Table(table) => table.0.iter().map(|(k, e)| (k.clone(), plain(&e.node))).collect(),
+    }
+}
+
+/// Keys that every resource takes.
+const COMMON: [&str; 1] = ["after"];
+
+struct Reader<'a> {
+    inputs: &'a Inputs<'a>,
+    renderer: &'a Renderer,
+    problems: &'a mut Vec<Diagnostic>,
+}
+
+/// What reading one resource gathers besides its attributes.
+#[derive(Default)]
+struct Gathered {
+    after: BTreeSet<Address>,
+}
+
+impl Reader<'_> {
+    fn resource(&mut self, declared: &Declared) -> Option<DesiredResource> {
+        let kind = self.inputs.types.get(&declared.address)?;
+        let before = self.problems.len();
+        let mut gathered = Gathered::default();
+        let attributes = self.attributes(kind, declared, &mut gathered);
+        self.report_unknown_keys(kind, declared);
+        self.read_after(declared, &mut gathered);
+        let home =
+            kind.home().and_then(|key| attributes.get(key)?.as_text()?.parse::<Address>().ok());
+        gathered.after.extend(home.clone());
+        let spans =
+            declared.table.0.iter().map(|(k, e)| (k.clone(), e.node.span.clone())).collect();
+        let address = declared.address.clone();
+        let mut resource = DesiredResource {
+            address,
+            attributes,
+            after: gathered.after,
+            home,
+            span: declared.span.clone(),
+            spans,
+        };
+        if self.problems.len() == before {
+            kind.check(&mut Draft {
+                resource: &mut resource,
+                stack: &self.inputs.stack.id,
+                key: self.inputs.key,
+                problems: self.problems,
+            });
+        }
+        Some(resource)
+    }
+
+    fn attributes(
+        &mut self,
+        kind: &dyn ResourceType,
+        declared: &Declared,
+        gathered: &mut Gathered,
+    ) -> Attributes {
+        let mut attributes = Attributes::new();
+        for attribute in kind.schema() {
+            let value = match declared.table.get(attribute.name) {
+                Some(node) => self.value(attribute.name, &attribute.kind, node, gathered),
+                None => self.default(attribute, declared),
+            };
+            attributes.extend(value.map(|value| (attribute.name.to_owned(), value)));
+        }
+        attributes
+    }
+
+    fn default(&mut self, attribute: &Attribute, declared: &Declared) -> Option<Value> {
+        match attribute.default {
+            Default::Absent => None,
+            Default::Bool(truth) => Some(Value::Bool(truth)),
+            Default::Int(int) => Some(Value::Int(int)),
+            Default::Text(text) => Some(Value::text(text)),
+            Default::EmptyList => Some(Value::List(Vec::new())),
+            Default::EmptyMap => Some(Value::Map(BTreeMap::new())),
+            Default::Required => {
+                let problem = Diagnostic::error(format!("Missing key `{}`", attribute.name))
+                    .detail(format!("`{}` needs it: {}", declared.address, attribute.doc))
+                    .hint(format!(
+                        "ipai explain {}.{}",
+                        declared.address.provider, declared.address.kind
+                    ))
+                    .at(&declared.span);
+                self.problems.push(problem);
+                None
+            }
+        }
+    }
+
+    fn report_unknown_keys(&mut self, kind: &dyn ResourceType, declared: &Declared) {
+        let known = kind.schema().iter().map(|attribute| attribute.name).chain(COMMON);
+        let what = format!("`{}`", declared.address);
+        for (key, entry) in &declared.table.0 {
+            if !known.clone().any(|name| name == key) {
+                self.problems.push(unknown_key(key, &what, known.clone(), &entry.key));
+            }
+        }
+    }
+
+    fn read_after(&mut self, declared: &Declared, gathered: &mut Gathered) {
+        let Some(node) = declared.table.get("after") else { return };
+        let addresses = self.value("after", &Kind::List(&Kind::Address), node, gathered);
+        let addresses =
+            addresses.iter().flat_map(Value::text_items).filter_map(|text| text.parse().ok());
+        gathered.after.extend(addresses);
+    }
+
+    fn value(
+        &mut self,
+        key: &str,
+        kind: &Kind,
+        node: &Node,
+        gathered: &mut Gathered,
+    ) -> Option<Value> {
+        match (kind, &node.data) {
+            (Kind::Bool, Data::Bool(truth)) => Some(Value::Bool(*truth)),
+            (Kind::Int(low, high), Data::Int(int)) if (low..=high).contains(&int) => {
+                Some(Value::Int(*int))
+            }
+            (Kind::Int(low, high), Data::Int(int)) => {
+                let problem = Diagnostic::error(format!("`{key}` is out of range"))
+                    .detail(format!("{int} is not between {low} and {high}."))
+                    .at(&node.span);
+                self.problems.push(problem);
+                None
+            }
+            (Kind::List(inner), Data::List(items)) => {
+                let values: Vec<_> =
+                    items.iter().map(|item| self.value(key, inner, item, gathered)).collect();
+                values.into_iter().collect::<Option<Vec<_>>>().map(Value::List)
+            }
+            (Kind::Map(inner), Data::Table(table)) => {
+                let read = |(name, entry): (&String, &crate::tree::Entry)| {
+                    Some((
+                        name.clone(),
+                        self.value(&format!("{key}.{name}"), inner, &entry.node, gathered)?,
+                    ))
+                };
+                let values: Vec<Option<(String, Value)>> = table.0.iter().map(read).collect();
+                values.into_iter().collect::<Option<BTreeMap<_, _>>>().map(Value::Map)
+            }
+            (Kind::Content, Data::Table(table)) => self.content(key, table, node, gathered),
+            (_, Data::Text(source)) if !matches!(kind, Kind::List(_) | Kind::Map(_)) => {
+                let rendered = self.render(source, &Origin::Inline(node.span.clone()), gathered)?;
+                self.scalar(key, kind, rendered, node)
+            }
+            _ => {
+                self.problems.push(wrong_type(key, node, &in_words(kind)));
+                None
+            }
+        }
+    }
+
+    fn render(
+        &mut self,
+        source: &str,
+        origin: &Origin,
+        gathered: &mut Gathered,
+    ) -> Option<Rendered> {
+        match self.renderer.render(source, origin) {
+            Ok(rendered) => {
+                gathered.after.extend(rendered.references.iter().map(|r| r.address.clone()));
+                gathered.after.extend(rendered.unknown.iter().map(|r| r.address.clone()));
+                Some(rendered)
+            }
+            Err(problem) => {
+                self.problems.push(problem);
+                None
+            }
+        }
+    }
+
+    fn content(
+        &mut self,
+        key: &str,
+        table: &Table,
+        node: &Node,
+        gathered: &mut Gathered,
+    ) -> Option<Value> {
+        let Some((template, path, span)) = content_source(table) else {
+            self.problems.push(wrong_type(key, node, &in_words(&Kind::Content)));
+            return None;
+        };
+        // A file that could not be read was reported when it was loaded.
+        let text = self.inputs.files.get(path)?;
+        if !template {
+            return Some(Value::Content(Content::plain(text.clone())));
+        }
+        let origin = Origin::File(path.into());
+        let rendered = self.render(text, &origin, gathered);
+        if rendered.is_none() {
+            self.point_at(span);
+        }
+        rendered.map(|rendered| self.as_content(rendered))
+    }
+
+    /// A template's error stands in the template; its user is named in the detail.
+    fn point_at(&mut self, user: &Span) {
+        if let Some(problem) = self.problems.last_mut() {
+            let detail = problem.detail.take().unwrap_or_default();
+            problem.detail = Some(format!("{detail} The template is used by {}.", user.file));
+        }
+    }
+
+    fn as_content(&self, rendered: Rendered) -> Value {
+        if !rendered.unknown.is_empty() {
+            return Value::Unknown(rendered.unknown);
+        }
+        if rendered.secrets.is_empty() {
+            return Value::Content(Content::plain(rendered.text));
+        }
+        Value::Content(Content::sensitive(rendered.text, self.inputs.key))
+    }
+
+    fn scalar(&mut self, key: &str, kind: &Kind, rendered: Rendered, node: &Node) -> Option<Value> {
+        if matches!(kind, Kind::Content) {
+            return Some(self.as_content(rendered));
+        }
+        if !rendered.unknown.is_empty() {
+            return Some(Value::Unknown(rendered.unknown));
+        }
+        if !rendered.secrets.is_empty() {
+            return Some(Value::Secret(SecretText::new(rendered.text, self.inputs.key)));
+        }
+        match self.parse(kind, rendered.text) {
+            Ok(value) => Some(value),
+            Err((summary, detail, hint)) => {
+                let mut problem =
+                    Diagnostic::error(summary.replace('§', key)).detail(detail).at(&node.span);
+                problem.hint = hint;
+                self.problems.push(problem);
+                None
+            }
+        }
+    }
+
+    fn parse(&self, kind: &Kind, text: String) -> Result<Value, (String, String, Option<String>)> {
+        let wrong = |wanted: String| {
+            ("Wrong type for `§`".to_owned(), format!("`§` takes {wanted}."), None)
+        };
+        match kind {
+            Kind::Text => Ok(Value::Text(text)),
+            Kind::Bool => text.parse().map(Value::Bool).map_err(|_| wrong(in_words(kind))),
+            Kind::Int(low, high) => match text.parse::<i64>() {
+                Ok(int) if (low..=high).contains(&&int) => Ok(Value::Int(int)),
+                _ => Err(wrong(in_words(kind))),
+            },
+            Kind::Choice(choices) if choices.contains(&text.as_str()) => Ok(Value::Text(text)),
+            Kind::Choice(choices) => {
+                let near = nearest(&text, choices.iter().copied())
+                    .map(|near| format!("did you mean \"{near}\"?"));
+                Err((
+                    "Not a choice for `§`".into(),
+                    format!("\"{text}\" is none of {}.", choices.join(", ")),
+                    near,
+                ))
+            }
+            Kind::Duration => match parse_duration(&text) {
+                Some(seconds) => Ok(Value::Int(seconds)),
+                None => Err(wrong(in_words(kind))),
+            },
+            Kind::Address => self.parse_address(text),
+            Kind::Content | Kind::List(_) | Kind::Map(_) => Err(wrong(in_words(kind))),
+        }
+    }
+
+    fn parse_address(&self, text: String) -> Result<Value, (String, String, Option<String>)> {
+        let declared = || self.inputs.stack.resources.iter().map(|d| d.address.to_string());
+        if declared().any(|address| address == text) {
+            return Ok(Value::Text(text));
+        }
+        let names: Vec<String> = declared().collect();
+        let near = nearest(&text, names.iter().map(String::as_str))
+            .map(|near| format!("did you mean \"{near}\"?"));
+        Err((
+            "Reference to nothing".into(),
+            format!("`{text}` is not a resource of this stack."),
+            near,
+        ))
+    }
+
+    fn checks(&mut self) -> Vec<Check> {
+        let mut checks = Vec::new();
+        for (name, (span, table)) in &self.inputs.stack.checks {
+            let addresses = self.inputs.stack.resources.iter().map(|d| &d.address).collect();
+            let mut found = Vec::new();
+            let check = Check::read(name, span, table, &addresses, self.renderer, &mut found);
+            self.problems.extend(found);
+            checks.extend(check);
+        }
+        checks
+    }
+}
+
+/// What a kind takes, in words.
+#[must_use]
+pub fn in_words(kind: &Kind) -> String {
+    match kind {
+        Kind::Text => "a string".into(),
+        Kind::Bool => "true or false".into(),
+        Kind::Int(low, high) => format!("an integer from {low} to {high}"),
+        Kind::Choice(choices) => format!("one of {}", choices.join(", ")),
+        Kind::List(inner) => format!("an array, each item {}", in_words(inner)),
+        Kind::Map(inner) => format!("a table, each value {}", in_words(inner)),
+        Kind::Address => "the address of a resource, such as \"digitalocean.droplet.ops\"".into(),
+        Kind::Content => "inline text, { template = \"path\" } or { file = \"path\" }".into(),
+        Kind::Duration => "a duration such as \"90s\", \"10m\" or \"1h\"".into(),
+    }
+}
+
+/// Reads `90s`, `10m`, `1h` as seconds.
+#[must_use]
+pub fn parse_duration(text: &str) -> Option<i64> {
+    let unit = text.chars().last()?;
+    let factor = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3600,
+        _ => return None,
+    };
+    text[..text.len() - 1].parse::<u32>().ok().map(|n| i64::from(n) * factor)
+}
+
+fn settle(inputs: &Inputs<'_>, resources: &mut [DesiredResource], problems: &mut Vec<Diagnostic>) {
+    let all = resources.to_vec();
+    for resource in resources.iter_mut() {
+        let Some(kind) = inputs.types.get(&resource.address) else { continue };
+        kind.settle(
+            &mut Draft { resource, stack: &inputs.stack.id, key: inputs.key, problems },
+            &all,
+        );
+    }
+}
+
+fn find_clashes(types: &Types, resources: &[DesiredResource], problems: &mut Vec<Diagnostic>) {
+    let mut buckets: BTreeMap<(usize, String), Vec<&DesiredResource>> = BTreeMap::new();
+    for resource in resources {
+        let Some(kind) = types.get(&resource.address) else { continue };
+        if let Some(bucket) = kind.bucket(&resource.attributes) {
+            buckets.entry((types.rank(&resource.address), bucket)).or_default().push(resource);
+        }
+    }
+    for bucket in buckets.values() {
+        for (i, one) in bucket.iter().enumerate() {
+            for other in &bucket[i + 1..] {
+                let kind = types.get(&one.address);
+                if let Some(why) = kind.and_then(|k| k.clash(&one.attributes, &other.attributes)) {
+                    let detail = format!("`{}` and `{}`: {why}", one.address, other.address);
+                    let problem =
+                        Diagnostic::error("Two resources exclude each other").detail(detail);
+                    problems.push(problem.at(&other.span));
+                }
+            }
+        }
+    }
+}
+
+fn in_order(
+    resources: Vec<DesiredResource>,
+    problems: &mut Vec<Diagnostic>,
+) -> Vec<DesiredResource> {
+    let edges: BTreeMap<&Address, &BTreeSet<Address>> =
+        resources.iter().map(|r| (&r.address, &r.after)).collect();
+    match order::sort(&edges) {
+        Ok(order) => {
+            let place: BTreeMap<Address, usize> =
+                order.into_iter().enumerate().map(|(i, a)| (a, i)).collect();
+            let mut sorted = resources;
+            sorted.sort_by_key(|r| place.get(&r.address).copied());
+            sorted
+        }
+        Err(cycle) => {
+            let path = cycle.iter().map(ToString::to_string).collect::<Vec<_>>().join(" → ");
+            let span = resources
+                .iter()
+                .find(|r| Some(&r.address) == cycle.first())
+                .map(|r| r.span.clone());
+            let mut problem = Diagnostic::error("Reference cycle")
+                .detail(format!("Each of these waits for the next: {path}"))
+                .hint("take one of the references or `after` entries out");
+            problem.at = span;
+            problems.push(problem);
+            resources
+        }
+    }
+}
+
+/// The references that a set of addresses makes unknown again, as when they are created anew.
+#[must_use]
+pub fn without(
+    outputs: &BTreeMap<Address, Outputs>,
+    gone: &BTreeSet<Address>,
+) -> BTreeMap<Address, Outputs> {
+    outputs
+        .iter()
+        .filter(|(address, _)| !gone.contains(address))
+        .map(|(a, o)| (a.clone(), o.clone()))
+        .collect()
+}
+
+/// A reference to the secret `name`.
+#[must_use]
+pub fn secret_reference(name: &str) -> Reference {
+    Reference { address: Address::secret(name), output: String::new() }
+}

@@ -1,0 +1,373 @@
+//! Comparing desired and live state: one function for every resource type there will ever be.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Action, AttributeChange, Conflict, Note, Plan, Reason, Shown, Verb};
+use crate::address::Address;
+use crate::desired::DesiredState;
+use crate::live::{Foreign, HomeState, LiveResource, LiveState};
+use crate::resource::{Change, DesiredResource, ResourceType, Types};
+use crate::text_diff;
+use crate::value::{Content, Value};
+
+/// What the user asked for besides the stack's text.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Replace these although nothing forces it.
+    pub replace: BTreeSet<Address>,
+    /// Plan only these and what they need; empty means everything.
+    pub targets: BTreeSet<Address>,
+    /// Everything goes.
+    pub destroy: bool,
+}
+
+struct Planner<'a> {
+    types: &'a Types,
+    live: &'a LiveState,
+    options: &'a Options,
+    /// Live objects by address, the oldest first.
+    found: BTreeMap<&'a Address, Vec<&'a LiveResource>>,
+    /// What was decided so far, for what lives in it.
+    verbs: BTreeMap<&'a Address, Verb>,
+    actions: Vec<Action>,
+    conflicts: Vec<Conflict>,
+    notes: Vec<Note>,
+}
+
+/// Works out what must be done. Pure: equal arguments give equal plans.
+#[must_use]
+pub fn plan(desired: &DesiredState, live: &LiveState, types: &Types, options: &Options) -> Plan {
+    let mut found: BTreeMap<&Address, Vec<&LiveResource>> = BTreeMap::new();
+    for resource in &live.resources {
+        found.entry(&resource.address).or_default().push(resource);
+    }
+    for duplicates in found.values_mut() {
+        duplicates.sort_by(|a, b| (&a.created, &a.id).cmp(&(&b.created, &b.id)));
+    }
+    let (verbs, actions, conflicts, notes) = Default::default();
+    let mut planner = Planner { types, live, options, found, verbs, actions, conflicts, notes };
+    planner.plan_secrets(desired);
+    for resource in &desired.resources {
+        planner.plan_resource(resource);
+    }
+    planner.plan_deletions(desired);
+    planner.finish(desired)
+}
+
+impl<'a> Planner<'a> {
+    fn plan_secrets(&mut self, desired: &DesiredState) {
+        for name in desired.secrets_to_make.iter().filter(|_| !self.options.destroy) {
+            let after = Vec::new();
+            self.actions.push(action(
+                Address::secret(name),
+                Verb::Create,
+                Reason::NotGenerated,
+                after,
+            ));
+        }
+    }
+
+    fn plan_resource(&mut self, resource: &'a DesiredResource) {
+        let Some(kind) = self.types.get(&resource.address) else { return };
+        let existing = self.found.get(&resource.address).and_then(|all| all.first()).copied();
+        let home = resource.home.as_ref().and_then(|home| self.new_home(home));
+        let mut action = match (home, existing) {
+            (Some(home), _) => self.create(kind, resource, Reason::HomeIsNew(home)),
+            (None, None) => self.create(kind, resource, self.reason_to_create(&resource.address)),
+            (None, Some(live)) => self.compare(kind, resource, live),
+        };
+        action.after = resource.after.iter().cloned().collect();
+        action.holds_data = kind.holds_data();
+        if action.verb == Verb::Create {
+            self.find_conflicts(kind, resource);
+        }
+        self.note_birth_changes(kind, resource, existing.filter(|_| action.verb != Verb::Create));
+        self.verbs.insert(&resource.address, action.verb);
+        self.actions.push(action);
+    }
+
+    /// The home, if what lives in it must be created anew.
+    fn new_home(&self, home: &Address) -> Option<Address> {
+        let is_new = matches!(self.verbs.get(home), Some(Verb::Create | Verb::Replace))
+            || matches!(self.live.homes.get(home), Some(HomeState::Absent | HomeState::NotReady));
+        is_new.then(|| home.clone())
+    }
+
+    fn reason_to_create(&self, address: &Address) -> Reason {
+        if self.live.remembered.contains_key(address) { Reason::Deleted } else { Reason::NotFound }
+    }
+
+    fn create(
+        &self,
+        kind: &dyn ResourceType,
+        resource: &DesiredResource,
+        reason: Reason,
+    ) -> Action {
+        let mut created = action(resource.address.clone(), Verb::Create, reason, Vec::new());
+        for attribute in kind.schema().iter().filter(|a| a.change != Change::Local) {
+            if let Some(value) = resource.attributes.get(attribute.name) {
+                created.changes.push(change(attribute.name, None, Some(value), false));
+            }
+        }
+        created
+    }
+
+    fn compare(
+        &self,
+        kind: &dyn ResourceType,
+        resource: &DesiredResource,
+        live: &LiveResource,
+    ) -> Action {
+        let mut changes = Vec::new();
+        for attribute in kind.schema() {
+            let forces = match attribute.change {
+                Change::Update => false,
+                Change::Replace => true,
+                Change::Birth | Change::Local => continue,
+            };
+            if let Some(wanted) = resource.attributes.get(attribute.name) {
+                compare_values(
+                    attribute.name,
+                    live.attributes.get(attribute.name),
+                    wanted,
+                    forces,
+                    &mut changes,
+                );
+            }
+        }
+        let forced: Vec<String> =
+            changes.iter().filter(|c| c.forces_replace).map(|c| c.name.clone()).collect();
+        let requested = self.options.replace.contains(&resource.address);
+        let (verb, reason) = match (forced.is_empty(), requested, changes.is_empty()) {
+            (false, ..) => (Verb::Replace, Reason::CannotUpdate(forced)),
+            (true, true, _) => (Verb::Replace, Reason::Requested),
+            (true, false, true) => (Verb::NoOp, Reason::Same),
+            (true, false, false) => (Verb::Update, why_differs(kind, resource, live)),
+        };
+        let id = Some(live.id.clone());
+        Action { changes, id, ..action(resource.address.clone(), verb, reason, Vec::new()) }
+    }
+
+    fn find_conflicts(&mut self, kind: &dyn ResourceType, resource: &DesiredResource) {
+        let mine = |f: &&Foreign| f.provider == kind.provider() && f.kind == kind.name();
+        for foreign in self.live.foreign.iter().filter(mine) {
+            if let Some(why) = kind.conflict(&resource.attributes, foreign) {
+                let adoptable = foreign.identity.is_some()
+                    && kind.identity(&resource.attributes) == foreign.identity;
+                let (address, foreign) = (resource.address.clone(), foreign.clone());
+                self.conflicts.push(Conflict { address, foreign, why, adoptable });
+            }
+        }
+    }
+
+    /// What is used at birth only is compared where the provider still shows it, and with what hosts remember.
+    fn note_birth_changes(
+        &mut self,
+        kind: &dyn ResourceType,
+        resource: &DesiredResource,
+        live: Option<&LiveResource>,
+    ) {
+        let Some(live) = live else { return };
+        for attribute in kind.schema().iter().filter(|a| a.change == Change::Birth) {
+            let wanted = resource.attributes.get(attribute.name);
+            let (Some(wanted), Some(found)) = (wanted, live.attributes.get(attribute.name)) else {
+                continue;
+            };
+            if wanted != found && !wanted.is_unknown() {
+                let text = format!(
+                    "`{}` is used only when it is created; the live one keeps {} until it is replaced (--replace {})",
+                    attribute.name,
+                    in_brief(found),
+                    resource.address
+                );
+                self.notes.push(Note { address: Some(resource.address.clone()), text });
+            }
+        }
+        let remembered =
+            self.live.remembered.get(&resource.address).and_then(|text| text.split_once('+'));
+        if let (Some((_, born)), Some(wanted)) = (remembered, resource.birth_version(kind.schema()))
+            && born != wanted
+        {
+            let text = format!(
+                "what is used only when it is created was edited since; it takes effect when it is replaced (--replace {})",
+                resource.address
+            );
+            self.notes.push(Note { address: Some(resource.address.clone()), text });
+        }
+    }
+
+    fn plan_deletions(&mut self, desired: &DesiredState) {
+        let wanted: BTreeSet<&Address> = desired.resources.iter().map(|r| &r.address).collect();
+        let mut doomed: Vec<(&LiveResource, Reason)> = Vec::new();
+        for (address, objects) in &self.found {
+            let keep = usize::from(wanted.contains(address));
+            let reason =
+                if self.options.destroy { Reason::Destroyed } else { Reason::NoLongerDesired };
+            for (place, object) in objects.iter().enumerate().skip(keep) {
+                let duplicate = place > 0 && objects[0].id != object.id;
+                let reason = if duplicate {
+                    Reason::DuplicateOf(objects[0].id.clone())
+                } else {
+                    reason.clone()
+                };
+                doomed.push((object, reason));
+            }
+        }
+        let gone: BTreeSet<&Address> = doomed
+            .iter()
+            .filter(|(_, reason)| !matches!(reason, Reason::DuplicateOf(_)))
+            .map(|(r, _)| &r.address)
+            .collect();
+        let new: BTreeSet<&Address> = self
+            .verbs
+            .iter()
+            .filter(|(_, verb)| **verb == Verb::Replace)
+            .map(|(address, _)| *address)
+            .collect();
+        let mut deletions = Vec::new();
+        for (object, reason) in doomed {
+            let goes_with_home =
+                object.home.as_ref().is_some_and(|h| gone.contains(h) || new.contains(h));
+            if !goes_with_home {
+                deletions.push(self.delete(object, reason));
+            }
+        }
+        deletions.sort_by(|a, b| (a.stage, &a.address, &a.id).cmp(&(b.stage, &b.address, &b.id)));
+        self.actions.extend(deletions);
+    }
+
+    fn delete(&self, object: &LiveResource, reason: Reason) -> Action {
+        let kind = self.types.get(&object.address);
+        let mut deleted = action(object.address.clone(), Verb::Delete, reason, Vec::new());
+        deleted.id = Some(object.id.clone());
+        deleted.holds_data = kind.is_some_and(ResourceType::holds_data);
+        let from_last = self.types.iter().count().saturating_sub(self.types.rank(&object.address));
+        let early = kind.is_some_and(ResourceType::deletes_early);
+        deleted.stage = if early { 0 } else { u32::try_from(from_last).unwrap_or(u32::MAX).max(1) };
+        for (name, value) in &object.attributes {
+            deleted.changes.push(change(name, Some(value), None, false));
+        }
+        deleted
+    }
+
+    fn finish(mut self, desired: &DesiredState) -> Plan {
+        if !self.options.targets.is_empty() {
+            keep_targets(&mut self.actions, &self.options.targets);
+        }
+        let kept: BTreeSet<&Address> = self.actions.iter().map(|a| &a.address).collect();
+        self.conflicts.retain(|conflict| kept.contains(&conflict.address));
+        self.notes
+            .extend(self.live.notes.iter().map(|text| Note { address: None, text: text.clone() }));
+        let mut foreign = self.live.foreign.clone();
+        foreign.sort();
+        Plan {
+            stack: desired.stack.clone(),
+            actions: self.actions,
+            conflicts: self.conflicts,
+            notes: self.notes,
+            foreign,
+            live_digest: self.live.digest(),
+        }
+    }
+}
+
+fn keep_targets(actions: &mut Vec<Action>, targets: &BTreeSet<Address>) {
+    let needs: BTreeMap<Address, Vec<Address>> =
+        actions.iter().map(|a| (a.address.clone(), a.after.clone())).collect();
+    let mut kept = BTreeSet::new();
+    let mut open: Vec<Address> = targets.iter().cloned().collect();
+    while let Some(address) = open.pop() {
+        if kept.insert(address.clone()) {
+            open.extend(needs.get(&address).into_iter().flatten().cloned());
+        }
+    }
+    actions.retain(|action| kept.contains(&action.address));
+}
+
+fn action(address: Address, verb: Verb, reason: Reason, after: Vec<Address>) -> Action {
+    Action {
+        address,
+        verb,
+        reason,
+        changes: Vec::new(),
+        after,
+        stage: 0,
+        id: None,
+        holds_data: false,
+    }
+}
+
+fn why_differs(kind: &dyn ResourceType, resource: &DesiredResource, live: &LiveResource) -> Reason {
+    match resource.version(kind.schema()) {
+        None => Reason::WaitsFor(resource.waits_for()),
+        Some(version) if live.applied.as_ref() == Some(&version) => Reason::Drifted,
+        Some(_) => Reason::Edited,
+    }
+}
+
+fn compare_values(
+    name: &str,
+    live: Option<&Value>,
+    wanted: &Value,
+    forces: bool,
+    changes: &mut Vec<AttributeChange>,
+) {
+    if let (Value::Map(wanted), Some(Value::Map(found))) = (wanted, live) {
+        for key in wanted.keys().chain(found.keys().filter(|key| !wanted.contains_key(*key))) {
+            if wanted.get(key) != found.get(key) {
+                changes.push(change(
+                    &format!("{name}.{key}"),
+                    found.get(key),
+                    wanted.get(key),
+                    forces,
+                ));
+            }
+        }
+    } else if live != Some(wanted) {
+        changes.push(change(name, live, Some(wanted), forces && !wanted.is_unknown()));
+    }
+}
+
+fn change(
+    name: &str,
+    before: Option<&Value>,
+    after: Option<&Value>,
+    forces_replace: bool,
+) -> AttributeChange {
+    let diff = match (before.and_then(Value::as_content), after.and_then(Value::as_content)) {
+        (Some(before), Some(after)) => diff(name, before, after),
+        _ => None,
+    };
+    AttributeChange {
+        name: name.into(),
+        before: shown(before),
+        after: shown(after),
+        forces_replace,
+        diff,
+    }
+}
+
+fn diff(name: &str, before: &Content, after: &Content) -> Option<String> {
+    if before.is_sensitive() || after.is_sensitive() {
+        return None;
+    }
+    let (before, after) = (before.text.as_ref()?, after.text.as_ref()?);
+    text_diff::unified(before.expose(), after.expose(), name)
+}
+
+fn shown(value: Option<&Value>) -> Shown {
+    match value {
+        None => Shown::Absent,
+        Some(value) if value.is_unknown() => Shown::Unknown,
+        Some(Value::Secret(secret)) => Shown::Sensitive(secret.keyed.clone()),
+        Some(Value::Content(Content { keyed: Some(keyed), .. })) => Shown::Sensitive(keyed.clone()),
+        Some(value) => Shown::Value(value.to_public_json()),
+    }
+}
+
+fn in_brief(value: &Value) -> String {
+    match value {
+        Value::Text(text) => format!("\"{text}\""),
+        other => other.to_public_json().to_string(),
+    }
+}

@@ -1,0 +1,370 @@
+//! A stack's TOML, read into types. Values are still templates; what they mean is found out in `desired`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::address::{Address, MAX_NAME, StackId, is_name};
+use crate::diagnostic::{Diagnostic, Span, nearest};
+use crate::fields::{Fields, unknown_key, wrong_type};
+use crate::resource::Types;
+use crate::tree::{self, Data, Node, Table};
+
+/// A stack as written.
+#[derive(Clone, Debug)]
+pub struct Stack {
+    /// Its name.
+    pub name: String,
+    /// The chosen environment.
+    pub environment: Option<String>,
+    /// Name and environment together.
+    pub id: StackId,
+    /// One line for people.
+    pub description: String,
+    /// Plain values for templates.
+    pub variables: BTreeMap<String, Node>,
+    /// How to log in on hosts.
+    pub ssh: Ssh,
+    /// Secrets by name.
+    pub secrets: BTreeMap<String, SecretDeclaration>,
+    /// Resources in the order of their addresses.
+    pub resources: Vec<Declared>,
+    /// Health checks by name, not yet rendered.
+    pub checks: BTreeMap<String, (Span, Table)>,
+}
+
+/// How ipai logs in on the stack's hosts.
+#[derive(Clone, Debug)]
+pub struct Ssh {
+    /// The login user.
+    pub user: String,
+    /// The TCP port.
+    pub port: u16,
+    /// A file of public keys in the stack's folder, and where it is named.
+    pub authorized_keys: Option<(String, Span)>,
+    /// A private key to try besides the agent's.
+    pub identity_file: Option<String>,
+}
+
+/// A declared resource.
+#[derive(Clone, Debug)]
+pub struct Declared {
+    /// Its address.
+    pub address: Address,
+    /// Where its header stands.
+    pub span: Span,
+    /// Its keys.
+    pub table: Table,
+}
+
+/// A declared secret.
+#[derive(Clone, Debug)]
+pub struct SecretDeclaration {
+    /// Where it comes from.
+    pub source: SecretSource,
+    /// What it is when its source has nothing; only for sources outside the repository.
+    pub default: Option<String>,
+    /// Where its header stands.
+    pub span: Span,
+}
+
+/// Where a secret comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretSource {
+    /// Made once by ipai and kept encrypted in the stack's secret file.
+    Generate(Generate),
+    /// Put into the stack's encrypted secret file by a person.
+    Store,
+    /// An environment variable.
+    Environment(String),
+    /// A file, relative to the stack's folder.
+    File(String),
+    /// A command's standard output, as an argument list.
+    Command(Vec<String>),
+}
+
+/// How to make a secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Generate {
+    /// Letters and digits; length in characters.
+    Password(usize),
+    /// Random bytes in hex; length in bytes.
+    Hex(usize),
+    /// The bcrypt hash of another secret.
+    Bcrypt(String),
+}
+
+const SECTIONS: [&str; 5] = ["stack", "var", "ssh", "secret", "check"];
+
+/// Reads a stack's files: the main one, then overlays in the order in which they are laid over it.
+/// Gives back what could be read together with everything that is wrong.
+#[must_use]
+pub fn parse(
+    files: &[(&str, &str)],
+    environment: Option<&str>,
+    types: &Types,
+) -> (Option<Stack>, Vec<Diagnostic>) {
+    let mut problems = Vec::new();
+    let mut root = Table::default();
+    for (name, text) in files {
+        let (table, errors) = tree::parse(name, text);
+        problems.extend(errors);
+        root.overlay(table);
+    }
+    let main = Span { file: files.first().map_or("stack.toml", |f| f.0).into(), start: 0, end: 0 };
+    let stack = read(&root, &main, environment, types, &mut problems);
+    (stack, problems)
+}
+
+fn read(
+    root: &Table,
+    main: &Span,
+    environment: Option<&str>,
+    types: &Types,
+    problems: &mut Vec<Diagnostic>,
+) -> Option<Stack> {
+    let identity = read_identity(root, main, problems);
+    let ssh = read_ssh(root, problems);
+    let variables = read_variables(root, problems);
+    let secrets = read_secrets(root, problems);
+    let checks = read_checks(root, problems);
+    let resources = read_resources(root, types, problems);
+    let (name, description) = identity?;
+    let id = StackId::new(&name, environment);
+    let environment = environment.map(str::to_owned);
+    Some(Stack { name, environment, id, description, variables, ssh, secrets, resources, checks })
+}
+
+fn section<'a>(
+    root: &'a Table,
+    key: &str,
+    problems: &mut Vec<Diagnostic>,
+) -> Option<(&'a Span, &'a Table)> {
+    let entry = root.0.get(key)?;
+    if let Data::Table(table) = &entry.node.data {
+        return Some((&entry.key, table));
+    }
+    problems.push(wrong_type(key, &entry.node, "a table"));
+    None
+}
+
+fn read_identity(
+    root: &Table,
+    main: &Span,
+    problems: &mut Vec<Diagnostic>,
+) -> Option<(String, String)> {
+    let Some((header, table)) = section(root, "stack", problems) else {
+        let hint = "begin the file with:\n[stack]\nname = \"ops\"";
+        problems.push(Diagnostic::error("Missing section `[stack]`").hint(hint).at(main));
+        return None;
+    };
+    let mut fields = Fields::new(table, "`[stack]`", header, problems);
+    let name = fields.required_text("name");
+    let description = fields.text("description").map(|d| d.0).unwrap_or_default();
+    if let Some((name, span)) = &name
+        && (!is_name(name) || name.contains("--"))
+    {
+        let detail =
+            format!("`{name}` must be lower-case letters, digits, `-`, `_`; at most {MAX_NAME}.");
+        fields.problem(Diagnostic::error("Not a stack name").detail(detail).at(span));
+    }
+    fields.finish();
+    Some((name?.0, description))
+}
+
+fn read_ssh(root: &Table, problems: &mut Vec<Diagnostic>) -> Ssh {
+    let mut ssh = Ssh { user: "root".into(), port: 22, authorized_keys: None, identity_file: None };
+    if let Some((header, table)) = section(root, "ssh", problems) {
+        let mut fields = Fields::new(table, "`[ssh]`", header, problems);
+        ssh.user = fields.text("user").map_or(ssh.user, |user| user.0);
+        ssh.port = fields.int("port", 1, 65535).and_then(|p| u16::try_from(p).ok()).unwrap_or(22);
+        ssh.authorized_keys = fields.text("authorized_keys");
+        ssh.identity_file = fields.text("identity_file").map(|file| file.0);
+        fields.finish();
+    }
+    ssh
+}
+
+fn read_variables(root: &Table, problems: &mut Vec<Diagnostic>) -> BTreeMap<String, Node> {
+    let mut variables = BTreeMap::new();
+    for (name, entry) in section(root, "var", problems).into_iter().flat_map(|s| &s.1.0) {
+        if matches!(entry.node.data, Data::Other(_) | Data::Table(_)) {
+            problems.push(wrong_type(name, &entry.node, "a string, integer, boolean or array"));
+        }
+        variables.insert(name.clone(), entry.node.clone());
+    }
+    variables
+}
+
+fn named_tables<'a>(
+    root: &'a Table,
+    key: &str,
+    problems: &mut Vec<Diagnostic>,
+) -> Vec<(&'a String, &'a Span, &'a Table)> {
+    let mut found = Vec::new();
+    for (name, entry) in section(root, key, problems).into_iter().flat_map(|s| &s.1.0) {
+        check_name(name, &entry.key, problems);
+        match &entry.node.data {
+            Data::Table(table) => found.push((name, &entry.key, table)),
+            _ => problems.push(wrong_type(name, &entry.node, "a table")),
+        }
+    }
+    found
+}
+
+fn check_name(name: &str, span: &Span, problems: &mut Vec<Diagnostic>) {
+    if !is_name(name) {
+        let detail =
+            format!("`{name}` must be lower-case letters, digits, `-`, `_`; at most {MAX_NAME}.");
+        problems.push(Diagnostic::error("Not a resource name").detail(detail).at(span));
+    }
+}
+
+fn read_secrets(
+    root: &Table,
+    problems: &mut Vec<Diagnostic>,
+) -> BTreeMap<String, SecretDeclaration> {
+    let mut secrets = BTreeMap::new();
+    for (name, header, table) in named_tables(root, "secret", problems) {
+        if let Some(declaration) = read_secret(table, header, problems) {
+            secrets.insert(name.clone(), declaration);
+        }
+    }
+    let names: BTreeSet<String> = secrets.keys().cloned().collect();
+    for declaration in secrets.values() {
+        if let SecretSource::Generate(Generate::Bcrypt(of)) = &declaration.source
+            && !names.contains(of)
+        {
+            let problem = Diagnostic::error("Reference to nothing")
+                .detail(format!("There is no `[secret.{of}]` to hash."))
+                .at(&declaration.span);
+            problems.push(problem);
+        }
+    }
+    secrets
+}
+
+fn read_secret(
+    table: &Table,
+    header: &Span,
+    problems: &mut Vec<Diagnostic>,
+) -> Option<SecretDeclaration> {
+    let mut fields = Fields::new(table, "A secret", header, problems);
+    let generate = fields.text("generate");
+    let length = fields.int("length", 8, 4096).and_then(|n| usize::try_from(n).ok());
+    let of = fields.text("of");
+    let mut sources: Vec<SecretSource> = Vec::new();
+    sources.extend(fields.text("env").map(|env| SecretSource::Environment(env.0)));
+    sources.extend(fields.text("file").map(|file| SecretSource::File(file.0)));
+    sources.extend(fields.texts("command").map(SecretSource::Command));
+    let default = fields.text("default").map(|default| default.0);
+    if let Some((kind, span)) = &generate {
+        match (kind.as_str(), of) {
+            ("password", None) => sources.push(SecretSource::Generate(Generate::Password(length.unwrap_or(40)))),
+            ("hex", None) => sources.push(SecretSource::Generate(Generate::Hex(length.unwrap_or(32)))),
+            ("bcrypt", Some((of, _))) => sources.push(SecretSource::Generate(Generate::Bcrypt(of))),
+            _ => fields.problem(
+                Diagnostic::error("Not a way to generate a secret")
+                    .hint("use \"password\", \"hex\", or \"bcrypt\" together with `of = \"other_secret\"`")
+                    .at(span),
+            ),
+        }
+    }
+    let ambiguous = sources.len() > 1;
+    if ambiguous {
+        let hint = "keep one of `generate`, `env`, `file`, `command`";
+        fields.problem(Diagnostic::error("A secret with several sources").hint(hint).at(header));
+    }
+    fields.finish();
+    let source = sources.into_iter().next().unwrap_or(SecretSource::Store);
+    (!ambiguous).then(|| SecretDeclaration { source, default, span: header.clone() })
+}
+
+fn read_checks(root: &Table, problems: &mut Vec<Diagnostic>) -> BTreeMap<String, (Span, Table)> {
+    let tables = named_tables(root, "check", problems);
+    tables
+        .into_iter()
+        .map(|(name, span, table)| (name.clone(), (span.clone(), table.clone())))
+        .collect()
+}
+
+fn read_resources(root: &Table, types: &Types, problems: &mut Vec<Diagnostic>) -> Vec<Declared> {
+    let mut resources = Vec::new();
+    let providers: BTreeSet<&str> = types.iter().map(|t| t.provider()).collect();
+    for (provider, entry) in &root.0 {
+        if SECTIONS.contains(&provider.as_str()) {
+            continue;
+        }
+        if !providers.contains(provider.as_str()) {
+            let known = SECTIONS.into_iter().chain(providers.iter().copied());
+            problems.push(unknown_key(provider, "A stack", known, &entry.key));
+            continue;
+        }
+        if let Some((_, table)) = section(root, provider, problems) {
+            read_provider(provider, table, types, problems, &mut resources);
+        }
+    }
+    resources
+}
+
+fn read_provider(
+    provider: &str,
+    table: &Table,
+    types: &Types,
+    problems: &mut Vec<Diagnostic>,
+    resources: &mut Vec<Declared>,
+) {
+    let kinds: Vec<&str> =
+        types.iter().filter(|t| t.provider() == provider).map(|t| t.name()).collect();
+    for (kind, entry) in &table.0 {
+        if !kinds.contains(&kind.as_str()) {
+            let known =
+                kinds.iter().map(|k| format!("`{provider}.{k}`")).collect::<Vec<_>>().join(", ");
+            let hint = match nearest(kind, kinds.iter().copied()) {
+                Some(name) => format!("did you mean `{provider}.{name}`?"),
+                None => format!("known: {known}"),
+            };
+            let summary = format!("Unknown resource type `{provider}.{kind}`");
+            problems.push(Diagnostic::error(summary).hint(hint).at(&entry.key));
+            continue;
+        }
+        for (name, header, resource) in named_tables(table, kind, problems) {
+            let address = Address::new(provider, kind, name);
+            resources.push(Declared { address, span: header.clone(), table: resource.clone() });
+        }
+    }
+}
+
+/// Every file that the stack names: templates, verbatim files, keys, secret files are not among them.
+#[must_use]
+pub fn named_files(stack: &Stack) -> BTreeMap<String, Span> {
+    let mut files = BTreeMap::new();
+    files.extend(stack.ssh.authorized_keys.clone());
+    for resource in &stack.resources {
+        collect_files(&resource.table, &mut files);
+    }
+    files
+}
+
+fn collect_files(table: &Table, files: &mut BTreeMap<String, Span>) {
+    for entry in table.0.values() {
+        let Data::Table(inner) = &entry.node.data else { continue };
+        match content_source(inner) {
+            Some((_, path, span)) => {
+                files.insert(path.to_owned(), span.clone());
+            }
+            None => collect_files(inner, files),
+        }
+    }
+}
+
+/// Reads `{ template = "path" }` or `{ file = "path" }`; the first part tells whether it is a template.
+#[must_use]
+pub fn content_source(table: &Table) -> Option<(bool, &str, &Span)> {
+    let (key, entry) = table.0.iter().next()?;
+    let Data::Text(path) = &entry.node.data else { return None };
+    let template = match key.as_str() {
+        "template" => true,
+        "file" => false,
+        _ => return None,
+    };
+    (table.0.len() == 1).then_some((template, path.as_str(), &entry.node.span))
+}
