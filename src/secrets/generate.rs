@@ -144,20 +144,8 @@ fn cannot(problem: String) -> SecretsError {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
+    use super::super::tests::stream;
     use super::*;
-
-    /// A fixed stream: a linear congruential generator's upper bits (constants of MMIX).
-    fn stream() -> impl FnMut(&mut [u8]) {
-        let mut state = 1_u64;
-        move |bytes| {
-            for byte in bytes {
-                state = state
-                    .wrapping_mul(6_364_136_223_846_793_005)
-                    .wrapping_add(1_442_695_040_888_963_407);
-                *byte = (state >> 56) as u8;
-            }
-        }
-    }
 
     #[test]
     fn passwords_have_the_length_asked_for_and_only_letters_and_digits() {

@@ -27,7 +27,7 @@ struct Desk {
 impl Desk {
     fn new() -> Self {
         let desk = Self { folder: tempfile::tempdir().unwrap(), identities: somebody() };
-        Store::init(&desk.path(), &desk.identities.recipients(), &mut counter()).unwrap();
+        Store::init(&desk.path(), &desk.identities.recipients(), &mut stream()).unwrap();
         desk
     }
 
@@ -68,18 +68,21 @@ fn somebody() -> Identities {
     Identities::from_text(key.expose_secret(), "a new key").unwrap()
 }
 
-fn counter() -> impl FnMut(&mut [u8]) {
-    let mut next = 0_u8;
+/// A fixed stream of bytes: the upper bits of a linear congruential generator, MMIX's constants.
+pub(super) fn stream() -> impl FnMut(&mut [u8]) {
+    let mut state = 1_u64;
     move |bytes| {
         for byte in bytes {
-            *byte = next;
-            next = next.wrapping_add(7);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            *byte = (state >> 56) as u8;
         }
     }
 }
 
 fn set(store: &mut Store, name: &str, value: &str) {
-    store.set(name, &Secret::new(value.to_owned()), None, &mut counter()).unwrap();
+    store.set(name, &Secret::new(value.to_owned()), None, &mut stream()).unwrap();
 }
 
 /// The lines that only one of two texts has, in the order of that text.

@@ -1,5 +1,6 @@
 //! Files that ipai did not write, or that something happened to.
 
+use super::super::format::Document;
 use super::*;
 
 fn refusal(text: &str) -> String {
@@ -145,4 +146,36 @@ fn comments_inside_a_block_survive_a_new_value() {
     store.save().unwrap();
     assert!(desk.text().contains("[secret.alpha]\n# rotate in May\nvalue = "), "{}", desk.text());
     assert_eq!(desk.value("alpha"), "new");
+}
+
+#[test]
+fn every_text_that_is_taken_apart_is_put_together_the_same() {
+    let desk = Desk::holding(&["alpha", "beta", "gamma"]);
+    let whole = format!("{}\n# the end", desk.text().replace("\n\n", "\n\n# ünïcode\n"));
+    let lines: Vec<&str> = whole.split_inclusive('\n').collect();
+    let mut random = stream();
+    let mut draw = |below: usize| {
+        let mut bytes = [0; 3];
+        random(&mut bytes);
+        bytes.iter().fold(0, |sum, byte| sum * 31 + usize::from(*byte)) % below
+    };
+    let mut taken_apart = 0;
+    for _ in 0..2000 {
+        // Lines go missing, come twice and change places, as in a merge gone wrong.
+        let mut shuffled = lines.clone();
+        for _ in 0..draw(4) {
+            let (from, to) = (draw(shuffled.len()), draw(shuffled.len()));
+            match draw(3) {
+                0 => drop(shuffled.remove(from)),
+                1 => shuffled.insert(to, shuffled[from]),
+                _ => shuffled.swap(from, to),
+            }
+        }
+        let text = shuffled.concat();
+        if let Ok(document) = Document::parse(&text) {
+            assert_eq!(document.to_text(), text);
+            taken_apart += 1;
+        }
+    }
+    assert!(taken_apart > 100, "{taken_apart}");
 }

@@ -196,7 +196,7 @@ fn a_new_identity_is_private_opens_its_store_and_is_never_overwritten() {
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
 
     let store_path = home.folder.path().join("stack/secrets.toml");
-    let mut store = Store::init(&store_path, &[public], &mut counter()).unwrap();
+    let mut store = Store::init(&store_path, &[public], &mut stream()).unwrap();
     set(&mut store, "alpha", "a");
     assert_eq!(store.decrypt("alpha", &home.discover().unwrap()).unwrap().expose(), "a");
 

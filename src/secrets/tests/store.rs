@@ -7,7 +7,7 @@ fn what_is_set_is_read_back_and_in_the_file_only_encrypted() {
     let desk = Desk::new();
     let mut store = desk.load();
     let value = Secret::new("kaleidoscope\n\"\"\" ünïcode".to_owned());
-    store.set("postgres_password", &value, Some(Kind::Password), &mut counter()).unwrap();
+    store.set("postgres_password", &value, Some(Kind::Password), &mut stream()).unwrap();
     store.save().unwrap();
 
     assert_eq!(desk.value("postgres_password"), value.expose());
@@ -262,7 +262,7 @@ fn the_first_secret_brings_the_key_for_digests_and_it_stays() {
     assert!(!store.decrypt_all(&desk.identities).unwrap().contains_key("ipai_fingerprint_key"));
 
     let value = Secret::new("x".to_owned());
-    let error = store.set("ipai_fingerprint_key", &value, None, &mut counter()).unwrap_err();
+    let error = store.set("ipai_fingerprint_key", &value, None, &mut stream()).unwrap_err();
     assert!(matches!(error, SecretsError::Reserved { .. }), "{error}");
     assert!(matches!(store.remove("ipai_fingerprint_key"), Err(SecretsError::Reserved { .. })));
 }
@@ -273,7 +273,7 @@ fn a_missing_file_is_an_empty_store_that_asks_for_recipients() {
     let mut store = Store::load(&folder.path().join("secrets.toml")).unwrap();
     assert_eq!(store.names().count(), 0);
     let value = Secret::new("x".to_owned());
-    let error = store.set("alpha", &value, None, &mut counter()).unwrap_err();
+    let error = store.set("alpha", &value, None, &mut stream()).unwrap_err();
     assert!(matches!(error, SecretsError::NoRecipients { .. }), "{error}");
     assert!(error.hint().unwrap().contains("ipai secrets init"));
 }
@@ -282,7 +282,7 @@ fn a_missing_file_is_an_empty_store_that_asks_for_recipients() {
 fn init_overwrites_no_store() {
     let desk = Desk::holding(&["alpha"]);
     let before = desk.text();
-    let result = Store::init(&desk.path(), &somebody().recipients(), &mut counter());
+    let result = Store::init(&desk.path(), &somebody().recipients(), &mut stream());
     assert!(matches!(result, Err(SecretsError::Exists { .. })));
     assert_eq!(desk.text(), before);
 }
@@ -293,10 +293,10 @@ fn odd_names_and_empty_values_are_refused() {
     let mut store = desk.load();
     let value = Secret::new("x".to_owned());
     for name in ["", "Upper", "-a", "_a", "a.b", "a]\n", &"a".repeat(41)] {
-        let error = store.set(name, &value, None, &mut counter()).unwrap_err();
+        let error = store.set(name, &value, None, &mut stream()).unwrap_err();
         assert!(matches!(error, SecretsError::BadName { .. }), "{name}: {error}");
     }
-    let empty = store.set("a", &Secret::default(), None, &mut counter());
+    let empty = store.set("a", &Secret::default(), None, &mut stream());
     assert!(matches!(empty, Err(SecretsError::Empty { .. })));
     assert!(matches!(store.remove("a"), Err(SecretsError::NotFound { .. })));
     assert!(matches!(store.decrypt("a", &desk.identities), Err(SecretsError::NotFound { .. })));
