@@ -1,3 +1,30 @@
 //! A DigitalOcean, a Cloudflare and SSH hosts on loopback, for the sandbox and the tests.
+//!
+//! One [`Simulator`] is one world: it answers both vendors' HTTP APIs on one listener, remembers
+//! what was made, and lets machines boot through the [`seam`]. It is as awkward as the real
+//! services are: things appear late, names are not unique, lists have pages, limits bite. Lateness
+//! is counted in requests, never in seconds, so that a test of it needs no clock.
 
+mod address;
+mod call;
+mod clock;
+mod cloudflare;
+mod digitalocean;
+mod fault;
+mod handle;
+mod limit;
+mod log;
+mod options;
+mod route;
 pub mod seam;
+mod server;
+mod simulator;
+mod wire;
+mod world;
+
+pub use clock::Clock;
+pub use fault::{Fault, FaultKind};
+pub use handle::{Counts, WorldHandle};
+pub use log::{Exchange, Vendor};
+pub use options::{Limits, Options, Pace};
+pub use simulator::Simulator;

@@ -3,13 +3,10 @@
 //! The cloud decides when a droplet exists, is active, or is gone; whoever implements [`Hosts`]
 //! makes something answer SSH at its address meanwhile.
 
-use std::future::Future;
 use std::io;
 use std::net::Ipv4Addr;
-use std::pin::Pin;
 
-/// A boxed future that may move between threads.
-pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+pub use ipai_core::BoxFuture;
 
 /// Everything a host learns from its cloud at first boot.
 #[derive(Debug, Clone, PartialEq, Eq)]
