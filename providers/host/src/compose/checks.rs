@@ -1,0 +1,148 @@
+//! What can be wrong with a `host.compose`.
+
+use ipai_core::{DesiredResource, Diagnostic, Draft, Value};
+
+use super::project::{Project, Service};
+use super::used_files::Digests;
+use super::{SERVICES, file_path, not_yaml, reloads};
+use crate::file::path;
+
+/// Checks name and folder, and puts the folder into canonical form.
+pub(super) fn attributes(draft: &mut Draft<'_>) {
+    if let Some(project) = draft.text("project")
+        && !is_project(&project)
+    {
+        let problem = Diagnostic::error("Not a project name").detail(format!(
+            "`{}` must be lower-case letters, digits, `-` and `_`, a letter or digit first.",
+            project.escape_debug()
+        ));
+        draft.error("project", problem);
+    }
+    if let Some(directory) = draft.text("directory") {
+        match path::normalise(&directory) {
+            Ok(directory) => draft.set("directory", Value::Text(directory)),
+            Err(why) => draft.error("directory", path::problem(&directory, why)),
+        }
+    }
+    if draft.resource.spans.contains_key(SERVICES) {
+        let problem = Diagnostic::error("`services` cannot be set")
+            .detail("ipai works it out from the Compose YAML.")
+            .hint("take the line out");
+        draft.error(SERVICES, problem);
+    }
+}
+
+/// Compose's own rule for project names.
+pub(crate) fn is_project(text: &str) -> bool {
+    let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
+    let starts = text.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());
+    starts && text.len() <= 63 && text.chars().all(legal)
+}
+
+/// The content's text, when it is known already.
+pub(super) fn known_content(draft: &Draft<'_>) -> Option<String> {
+    let content = draft.resource.attributes.get("content").and_then(Value::as_content)?;
+    content.text.as_ref().map(|text| text.expose().to_owned())
+}
+
+/// Reads the content, when it is known already.
+pub(super) fn content(draft: &mut Draft<'_>) -> Option<Project> {
+    let text = known_content(draft)?;
+    let directory = draft.text("directory").unwrap_or_default();
+    match Project::read(&text, &directory) {
+        Ok(project) => Some(project),
+        Err(error) => {
+            draft.error("content", not_yaml(&error));
+            None
+        }
+    }
+}
+
+/// Checks that every service says what it runs, and in which version.
+pub(super) fn services(draft: &mut Draft<'_>, project: &Project) {
+    if project.services.is_empty() {
+        let problem = Diagnostic::error("A Compose file without services")
+            .hint("begin it with `services:` and at least one service");
+        draft.error("content", problem);
+    }
+    for (name, service) in &project.services {
+        if let Some(problem) = service_problem(name, service) {
+            draft.error("content", problem);
+        }
+    }
+}
+
+fn service_problem(name: &str, service: &Service) -> Option<Diagnostic> {
+    let Some(image) = &service.image else {
+        let problem = Diagnostic::error("A service without an image")
+            .detail(format!("Service `{name}` has neither `image` nor `build`."));
+        return (!service.built).then_some(problem);
+    };
+    let why = match tag(image) {
+        _ if service.built || image.contains('$') => return None,
+        None => "has no tag, which means `latest`",
+        Some("latest") => "has the tag `latest`",
+        Some(_) => return None,
+    };
+    let detail = format!(
+        "Service `{name}`: `{image}` {why}. What runs then depends on the day on which it was pulled, and there is no way back."
+    );
+    Some(
+        Diagnostic::warning("An image without a fixed version")
+            .detail(detail)
+            .hint("name an exact tag, or a digest"),
+    )
+}
+
+/// The tag of an image, or its digest; the colon of a registry's port is none.
+fn tag(image: &str) -> Option<&str> {
+    if let Some((_, digest)) = image.split_once('@') {
+        return Some(digest);
+    }
+    image.rsplit('/').next()?.split_once(':').map(|(_, tag)| tag)
+}
+
+/// Checks that `on_change` names services and holds a command for each.
+pub(super) fn on_change(draft: &mut Draft<'_>, project: &Project) {
+    let map = draft.resource.attributes.get("on_change").and_then(Value::as_map).cloned();
+    let commands = reloads(&draft.resource.attributes);
+    for (name, value) in map.into_iter().flatten() {
+        let only_reload = value.as_map().is_some_and(|map| map.keys().all(|key| key == "reload"));
+        let command = commands.get(&name).is_some_and(|words| !words.is_empty());
+        let problem = if !project.services.contains_key(&name) {
+            Diagnostic::error("`on_change` of an unknown service")
+                .detail(format!("The Compose file has no service `{name}`."))
+        } else if !only_reload || !command {
+            Diagnostic::error("Not a way to take in changes")
+                .detail(format!("`on_change.{name}` needs the one key `reload` with a command."))
+                .hint(format!("write `on_change.{name}.reload = [\"program\", \"argument\"]`"))
+        } else {
+            continue;
+        };
+        draft.error("on_change", problem);
+    }
+}
+
+/// Refuses a declared file at the place of the project's own.
+pub(super) fn own_file(draft: &mut Draft<'_>, files: &[&DesiredResource]) {
+    let Some(directory) = draft.text("directory") else { return };
+    let own = file_path(&directory);
+    if let Some(file) = files.iter().find(|file| file.text("path") == Some(&own)) {
+        let detail =
+            format!("`{}` writes {own}, where ipai puts this project's YAML.", file.address);
+        draft.error(
+            "directory",
+            Diagnostic::error("Two resources exclude each other").detail(detail),
+        );
+    }
+}
+
+/// Warns of reloads that would read the old file again.
+pub(super) fn stuck(draft: &mut Draft<'_>, digests: &Digests) {
+    for (service, path) in &digests.stuck {
+        let problem = Diagnostic::warning("A reload that cannot see the change")
+            .detail(format!("Service `{service}` mounts the single file {path}. A new version is renamed into its place, and the container keeps the old one; it is recreated instead of reloaded."))
+            .hint("mount the folder that holds the file");
+        draft.error("on_change", problem);
+    }
+}

@@ -1,0 +1,66 @@
+//! What went wrong on a host, in the words of the contract.
+
+use ipai_core::{Fault, RemoteError};
+
+use crate::session::SessionError;
+use crate::ssh::SshError;
+
+/// The most lines of a host's own words in one error.
+const MAX_LINES: usize = 20;
+
+/// The most characters of one such line.
+const MAX_LINE: usize = 400;
+
+/// A command could not be run.
+pub(crate) fn of_session(attempted: &str, error: &SessionError) -> RemoteError {
+    let fault = match error {
+        SessionError::Connect(error) => fault_of(error),
+        SessionError::ConnectionLost { .. } | SessionError::OutOfStep { .. } => Fault::Unreachable,
+        SessionError::SudoRefused { .. } => Fault::Denied,
+        SessionError::TimedOut { .. } => Fault::TimedOut,
+        SessionError::OutputTooLarge { .. } | SessionError::Protocol { .. } => Fault::BadAnswer,
+        SessionError::NotAScript { .. } => Fault::Refused,
+    };
+    RemoteError::new(fault, attempted, error.to_string())
+}
+
+fn fault_of(error: &SshError) -> Fault {
+    match error {
+        SshError::HostKeyMismatch { .. }
+        | SshError::HostKeyRevoked { .. }
+        | SshError::HostKeyUnknown { .. } => Fault::WrongHostKey,
+        SshError::AuthRefused { .. } | SshError::NoIdentityAccepted { .. } => Fault::Denied,
+        SshError::Handshake { .. } => Fault::BadAnswer,
+        SshError::ChannelRefused { .. } | SshError::CommandText { .. } => Fault::Refused,
+        _ => Fault::Unreachable,
+    }
+}
+
+/// Makes a host's words fit for a terminal: no control characters, the last lines, none too long.
+pub(crate) fn readable(text: &str) -> String {
+    let clean = |line: &str| -> String {
+        let tame = |c: char| if c.is_control() && c != '\t' { '\u{fffd}' } else { c };
+        line.trim_end().chars().take(MAX_LINE).map(tame).collect()
+    };
+    let lines: Vec<String> = text.lines().map(clean).filter(|line| !line.is_empty()).collect();
+    lines[lines.len().saturating_sub(MAX_LINES)..].join("\n")
+}
+
+/// Words of a host, or what to say when it has none.
+pub(crate) fn or_silence(text: &str, exit: i32) -> String {
+    let text = readable(text);
+    if text.is_empty() { format!("it ended with code {exit} and said nothing") } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_cannot_write_to_the_terminal() {
+        let text = format!("\u{1b}]0;owned\u{7}\r\n\n{}\nlast\n", "x".repeat(1000));
+        let readable = readable(&text);
+        assert!(!readable.chars().any(|c| c.is_control() && c != '\n'));
+        assert!(readable.ends_with("\nlast") && readable.len() < 500);
+    }
+}

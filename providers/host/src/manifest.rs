@@ -1,0 +1,160 @@
+//! The manifest on a host: which paths and projects are ours, and what was applied last.
+
+use std::collections::BTreeMap;
+
+use ipai_core::{Address, Fault, RemoteError, hash};
+use serde::{Deserialize, Serialize};
+
+use crate::file::path;
+
+/// The version of the manifest's form.
+const FORM: u32 = 1;
+
+/// What ipai writes down on a host. Observing looks at the files themselves; the manifest only says whose they are.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Manifest {
+    /// The form's version.
+    pub(crate) ipai: u32,
+    /// Which stack's host this is.
+    pub(crate) stack: String,
+    /// Files by absolute path.
+    #[serde(default)]
+    pub(crate) files: BTreeMap<String, FileRecord>,
+    /// Compose projects by name.
+    #[serde(default)]
+    pub(crate) projects: BTreeMap<String, ProjectRecord>,
+    /// The version of every resource of the stack that was applied last, by address.
+    #[serde(default)]
+    pub(crate) applied: BTreeMap<String, String>,
+    /// SHA-256 of the text that it was read from; absent when the host had none.
+    #[serde(skip)]
+    pub(crate) digest: Option<String>,
+}
+
+/// One file of ours.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct FileRecord {
+    /// Whose it is.
+    pub(crate) address: Address,
+    /// SHA-256 of the content, or `keyed:` and the keyed digest when it holds a secret. Empty after adopting.
+    pub(crate) content: String,
+    /// Its mode.
+    pub(crate) mode: String,
+    /// Its owner.
+    pub(crate) owner: String,
+}
+
+/// One Compose project of ours.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ProjectRecord {
+    /// Whose it is.
+    pub(crate) address: Address,
+    /// Its folder.
+    pub(crate) directory: String,
+    /// Tells whether its YAML holds a secret.
+    #[serde(default)]
+    pub(crate) sensitive: bool,
+    /// What services that reload have taken in, as digests over their files.
+    #[serde(default)]
+    pub(crate) loaded: BTreeMap<String, String>,
+}
+
+impl FileRecord {
+    /// Tells whether the content holds a secret.
+    pub(crate) fn is_sensitive(&self) -> bool {
+        self.content.starts_with("keyed:")
+    }
+}
+
+impl Manifest {
+    /// The manifest of a host that has none.
+    pub(crate) fn new(stack: &str) -> Self {
+        Self { ipai: FORM, stack: stack.to_owned(), ..Self::default() }
+    }
+
+    /// Reads a manifest; a host without one counts as new.
+    pub(crate) fn read(stack: &str, text: Option<&[u8]>) -> Result<Self, RemoteError> {
+        let Some(text) = text else { return Ok(Self::new(stack)) };
+        let unreadable = |cause: String| {
+            RemoteError::new(Fault::BadAnswer, format!("read {}", place(stack)), cause)
+                .hint("repair the file on the host; without it, files that differ count as foreign or as left by the first boot")
+        };
+        let manifest: Self =
+            serde_json::from_slice(text).map_err(|error| unreadable(error.to_string()))?;
+        if manifest.ipai != FORM {
+            return Err(unreadable(format!(
+                "its form {} is not {FORM}; a newer ipai wrote it",
+                manifest.ipai
+            )));
+        }
+        let strange = manifest.files.keys().find(|p| path::normalise(p).as_ref() != Ok(*p));
+        if let Some(strange) = strange {
+            return Err(unreadable(format!("`{}` is not a path", strange.escape_debug())));
+        }
+        Ok(Self { digest: Some(hash::sha256_hex(text)), ..manifest })
+    }
+
+    /// Tells whether the host has none yet.
+    pub(crate) fn is_new(&self) -> bool {
+        self.digest.is_none()
+    }
+
+    /// The text to write.
+    pub(crate) fn to_text(&self) -> String {
+        // A map with text keys always serialises.
+        serde_json::to_string_pretty(self).map(|text| text + "\n").unwrap_or_default()
+    }
+
+    /// What was applied last, without lines that are no addresses.
+    pub(crate) fn remembered(&self) -> BTreeMap<Address, String> {
+        let line =
+            |(address, version): (&String, &String)| Some((address.parse().ok()?, version.clone()));
+        self.applied.iter().filter_map(line).collect()
+    }
+}
+
+/// The folder of a stack's bookkeeping on a host.
+pub(crate) fn folder(stack: &str) -> String {
+    format!("/opt/ipai/{stack}/.ipai")
+}
+
+/// The manifest's path.
+pub(crate) fn place(stack: &str) -> String {
+    format!("{}/manifest.json", folder(stack))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manifest_survives_writing_and_reading() {
+        let mut manifest = Manifest::new("ops");
+        let record = FileRecord {
+            address: "host.file.a".parse().unwrap(),
+            content: "keyed:12".into(),
+            mode: "0600".into(),
+            owner: "root:root".into(),
+        };
+        manifest.files.insert("/opt/a".into(), record);
+        manifest.applied.insert("digitalocean.droplet.ops".into(), "ab".into());
+        let text = manifest.to_text();
+        let read = Manifest::read("ops", Some(text.as_bytes())).unwrap();
+        assert_eq!(read.digest, Some(hash::sha256_hex(text.as_bytes())));
+        assert_eq!(Manifest { digest: None, ..read }, manifest);
+    }
+
+    #[test]
+    fn refuses_what_another_hand_or_version_wrote() {
+        for text in [
+            "",
+            "{}",
+            "[]",
+            r#"{"ipai":2,"stack":"ops"}"#,
+            r#"{"ipai":1,"stack":"ops","files":{"/a/../b":{"address":"host.file.a","content":"","mode":"","owner":""}}}"#,
+        ] {
+            assert!(Manifest::read("ops", Some(text.as_bytes())).is_err(), "{text}");
+        }
+        assert!(Manifest::read("ops", None).unwrap().is_new());
+    }
+}

@@ -1,0 +1,170 @@
+//! What a host answered, read without trusting a single line.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ipai_core::{Fault, RemoteError};
+
+use super::containers::{Container, read_containers};
+
+/// Everything that one look brought back.
+#[derive(Debug, Default)]
+pub(crate) struct Answer {
+    /// What lies at the paths that were asked for; a path without anything is missing.
+    pub(crate) stats: BTreeMap<String, Stat>,
+    /// SHA-256 of regular files.
+    pub(crate) sums: BTreeMap<String, String>,
+    /// The beginnings of files whose digest differs, one byte longer than the largest that is shown.
+    pub(crate) texts: BTreeMap<String, Vec<u8>>,
+    /// The manifest.
+    pub(crate) manifest: Option<Vec<u8>>,
+    /// Tells whether the first boot still goes on.
+    pub(crate) booting: bool,
+    /// What Docker said.
+    pub(crate) docker: Docker,
+    /// Hashes of services, or what Compose had against the YAML, by the project's place in the question.
+    pub(crate) hashes: BTreeMap<usize, Result<BTreeMap<String, String>, String>>,
+}
+
+/// What Docker said of its containers.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) enum Docker {
+    /// It is not installed, or was not asked.
+    #[default]
+    Absent,
+    /// Its engine does not answer; in its own words.
+    Down(String),
+    /// All containers.
+    Containers(Vec<Container>),
+}
+
+/// What lies at a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Stat {
+    /// Type and permissions as in stat(2).
+    pub(crate) mode: u32,
+    /// Owner and group by number.
+    pub(crate) numbers: String,
+    /// Owner and group by name.
+    pub(crate) names: String,
+    /// Bytes.
+    pub(crate) size: u64,
+    /// Last change of the content, in seconds since 1970.
+    pub(crate) changed: i64,
+}
+
+impl Stat {
+    /// Tells whether it is a regular file, and not a link to one.
+    pub(crate) fn is_file(&self) -> bool {
+        self.mode & 0o170_000 == 0o100_000
+    }
+
+    /// What it is, in words.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self.mode & 0o170_000 {
+            0o100_000 => "a file",
+            0o040_000 => "a folder",
+            0o120_000 => "a symbolic link",
+            _ => "a special file",
+        }
+    }
+}
+
+impl Answer {
+    /// Reads an answer; anything unexpected is an error, never a guess.
+    pub(crate) fn read(text: &[u8]) -> Result<Self, RemoteError> {
+        let bad = |what: &str| {
+            RemoteError::new(
+                Fault::BadAnswer,
+                "look at the host",
+                format!("its answer has a broken {what} line"),
+            )
+        };
+        let mut answer = Self::default();
+        let mut ended = false;
+        for line in text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            let line = std::str::from_utf8(line).map_err(|_| bad("unreadable"))?;
+            let (name, content) = line.split_once(' ').ok_or_else(|| bad("bare"))?;
+            ended = name == "end";
+            answer.section(name, content).ok_or_else(|| bad(name))?;
+        }
+        if ended { Ok(answer) } else { Err(bad("missing last")) }
+    }
+
+    fn section(&mut self, name: &str, content: &str) -> Option<()> {
+        let decode = |content: &str| STANDARD.decode(content).ok();
+        if name == "text" {
+            let (path, text) = content.split_once(' ')?;
+            self.texts.insert(absolute(&String::from_utf8(decode(path)?).ok()?)?, decode(text)?);
+            return Some(());
+        }
+        let content = decode(content)?;
+        let text = || String::from_utf8_lossy(&content).into_owned();
+        match name.split_once('.') {
+            Some(("hash", number)) => {
+                let line = |line: &str| {
+                    let (service, hash) = line.split_once(' ')?;
+                    Some((service.to_owned(), hash.trim().to_owned()))
+                };
+                let hashes = text().lines().filter_map(line).collect();
+                self.hashes.insert(number.parse().ok()?, Ok(hashes));
+            }
+            Some(("refused", number)) => {
+                self.hashes.insert(number.parse().ok()?, Err(text()));
+            }
+            Some(_) => return None,
+            None => self.plain_section(name, content)?,
+        }
+        Some(())
+    }
+
+    fn plain_section(&mut self, name: &str, content: Vec<u8>) -> Option<()> {
+        let text = String::from_utf8_lossy(&content).into_owned();
+        match name {
+            "stat" => self.stats = text.lines().map(read_stat).collect::<Option<_>>()?,
+            "sums" => {
+                let lines = text.lines().filter(|line| !line.is_empty());
+                self.sums = lines.map(read_sum).collect::<Option<_>>()?;
+            }
+            "manifest" => self.manifest = Some(content),
+            "boot" => self.booting = text == "running",
+            "docker" if text.is_empty() => self.docker = Docker::Absent,
+            "docker" => self.docker = Docker::Down(text),
+            "containers" => self.docker = Docker::Containers(read_containers(&text)?),
+            "end" => {}
+            _ => return None,
+        }
+        Some(())
+    }
+}
+
+/// A path as it was asked for, from its form below the root.
+fn absolute(path: &str) -> Option<String> {
+    path.strip_prefix('.').filter(|path| path.starts_with('/')).map(str::to_owned)
+}
+
+fn read_stat(line: &str) -> Option<(String, Stat)> {
+    let mut words = line.splitn(6, ' ');
+    let mut word = || words.next();
+    let stat = Stat {
+        mode: u32::from_str_radix(word()?, 16).ok()?,
+        numbers: word()?.to_owned(),
+        names: word()?.to_owned(),
+        size: word()?.parse().ok()?,
+        changed: word()?.parse().ok()?,
+    };
+    Some((absolute(word()?)?, stat))
+}
+
+fn read_sum(line: &str) -> Option<(String, String)> {
+    let (sum, path) = line.split_at_checked(64)?;
+    let hex = sum.bytes().all(|byte| byte.is_ascii_hexdigit());
+    // Two blanks, or a blank and the mark of binary mode.
+    let path = path.strip_prefix("  ").or_else(|| path.strip_prefix(" *"))?;
+    hex.then(|| Some((absolute(path)?, sum.to_owned())))?
+}
+
+#[cfg(test)]
+#[path = "answer_tests.rs"]
+mod tests;

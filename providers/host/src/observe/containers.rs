@@ -1,0 +1,131 @@
+//! Containers of Compose projects, and the one word that tells how a service is.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value as Json;
+
+use crate::compose::{COMPLETED, RUNNING};
+
+/// No container of the service exists.
+pub(crate) const MISSING: &str = "missing";
+/// Compose would create it anew: another image, another setting, another mounted file.
+pub(crate) const OUTDATED: &str = "outdated";
+/// Its files changed and it has not taken them in.
+pub(crate) const OLD_CONFIGURATION: &str = "old configuration loaded";
+/// It was started while a file that it uses held something else than the stack says.
+pub(crate) const DRIFTED_CONFIGURATION: &str = "drifted configuration loaded";
+
+/// One container, as Docker describes it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Container {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    /// `running`, `exited`, `created`, `restarting`, `paused`, `dead`.
+    pub(crate) status: String,
+    pub(crate) exit_code: i64,
+    /// `starting`, `healthy` or `unhealthy`; absent without a health check.
+    pub(crate) health: Option<String>,
+    /// When it was last started, in RFC 3339.
+    pub(crate) started: String,
+    pub(crate) labels: BTreeMap<String, String>,
+}
+
+impl Container {
+    fn label(&self, name: &str) -> Option<&str> {
+        self.labels.get(name).map(String::as_str)
+    }
+
+    /// The Compose project that it belongs to.
+    pub(crate) fn project(&self) -> Option<&str> {
+        self.label("com.docker.compose.project")
+    }
+
+    /// The service of which it is a container; a `docker compose run` is none.
+    pub(crate) fn service(&self) -> Option<&str> {
+        let one_off = self.label("com.docker.compose.oneoff").is_some_and(|is| is == "True");
+        self.label("com.docker.compose.service").filter(|_| !one_off)
+    }
+
+    /// Tells whether this stack's ipai created it.
+    pub(crate) fn is_of(&self, stack: &str) -> bool {
+        self.label("ipai.stack") == Some(stack)
+    }
+
+    /// How it is, in one word or two.
+    pub(crate) fn word(&self) -> String {
+        match (self.status.as_str(), self.health.as_deref()) {
+            ("running", Some("healthy") | None) => RUNNING.to_owned(),
+            ("running", Some(health)) => health.to_owned(),
+            ("exited" | "dead", _) if self.exit_code == 0 => COMPLETED.to_owned(),
+            ("exited" | "dead", _) => format!("exited ({})", self.exit_code),
+            (status, _) => status.to_owned(),
+        }
+    }
+
+    /// Tells whether it ended in failure and nobody will start it again.
+    pub(crate) fn has_failed(&self) -> bool {
+        matches!(self.status.as_str(), "exited" | "dead") && self.exit_code != 0
+    }
+}
+
+/// Reads one line of JSON for each container.
+pub(crate) fn read_containers(text: &str) -> Option<Vec<Container>> {
+    text.lines().filter(|line| !line.trim().is_empty()).map(read_container).collect()
+}
+
+fn read_container(line: &str) -> Option<Container> {
+    let whole: Json = serde_json::from_str(line).ok()?;
+    let (id, name, state, labels) = (whole.get(0)?, whole.get(1)?, whole.get(2)?, whole.get(3)?);
+    let text = |value: &Json| value.as_str().map(str::to_owned);
+    let health = state.get("Health").and_then(|health| text(health.get("Status")?));
+    let labels = labels.as_object().into_iter().flatten();
+    Some(Container {
+        id: text(id)?,
+        name: text(name)?.trim_start_matches('/').to_owned(),
+        status: text(state.get("Status")?)?,
+        exit_code: state.get("ExitCode").and_then(Json::as_i64).unwrap_or(0),
+        health: health.filter(|status| status != "none"),
+        started: state.get("StartedAt").and_then(text).unwrap_or_default(),
+        labels: labels.filter_map(|(key, value)| Some((key.clone(), text(value)?))).collect(),
+    })
+}
+
+/// The containers of one project by service.
+pub(crate) fn by_service<'a>(
+    containers: &'a [Container],
+    project: &str,
+) -> BTreeMap<&'a str, Vec<&'a Container>> {
+    let mut services: BTreeMap<&str, Vec<&Container>> = BTreeMap::new();
+    for container in containers.iter().filter(|c| c.project() == Some(project)) {
+        if let Some(service) = container.service() {
+            services.entry(service).or_default().push(container);
+        }
+    }
+    services
+}
+
+/// How a service is. `hash` is what Compose says of the wanted one; without it nothing counts as outdated.
+pub(crate) fn judge(containers: &[&Container], wanted: &str, hash: Option<&str>) -> String {
+    if containers.is_empty() {
+        return MISSING.to_owned();
+    }
+    let other = |c: &&Container| {
+        let label = c.label("com.docker.compose.config-hash");
+        hash.is_some_and(|hash| label != Some(hash))
+    };
+    if containers.iter().any(other) {
+        return OUTDATED.to_owned();
+    }
+    // The container that is farthest from how it should be speaks for the service.
+    let words = containers.iter().map(|c| c.word());
+    let worst = words.filter(|word| word != wanted).min();
+    match worst.as_deref() {
+        None => wanted.to_owned(),
+        Some(COMPLETED) => "exited (0)".to_owned(),
+        Some(word) => word.to_owned(),
+    }
+}
+
+#[cfg(test)]
+#[path = "containers_tests.rs"]
+mod tests;

@@ -1,0 +1,332 @@
+//! From a host's answer to live state.
+//!
+//! What is ours: a path or project that the manifest lists, or a container with our label. Beyond that a file at a
+//! wanted path counts as ours when it already is as wanted (nothing can be lost), or when the host has no manifest yet:
+//! then nobody but its first boot can have written it, which ipai composed. Everything else is foreign: it is shown,
+//! and stands in the way until it is adopted.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ipai_core::{
+    Address, Attributes, Content, DesiredResource, DigestKey, Fault, Foreign, HomeState,
+    LiveResource, LiveState, Outputs, RemoteError, ResourceType as _, Secret, Value,
+};
+
+use super::answer::{Answer, Docker, Stat};
+use super::containers::Container;
+use super::{content_of, path_of, script, services};
+use crate::compose::{self, SERVICES, file_path};
+use crate::file::mode::{Mode, owner_like};
+use crate::file::{self, FileType};
+use crate::manifest::{FileRecord, Manifest};
+
+/// Everything that a report is made from.
+pub(crate) struct Report<'a> {
+    pub(crate) stack: &'a str,
+    pub(crate) home: &'a Address,
+    pub(crate) desired: &'a [DesiredResource],
+    pub(crate) manifest: &'a Manifest,
+    pub(crate) answer: &'a Answer,
+    pub(crate) key: &'a DigestKey,
+}
+
+impl Report<'_> {
+    /// Works out the live state of one host.
+    pub(crate) fn live(&self) -> Result<LiveState, RemoteError> {
+        let mut live = LiveState::default();
+        live.homes.insert(self.home.clone(), HomeState::Ready);
+        live.remembered = self.manifest.remembered();
+        self.wanted_files(&mut live);
+        self.other_files(&mut live);
+        let containers = self.containers(&mut live)?;
+        self.wanted_projects(containers, &mut live);
+        self.other_projects(containers, &mut live);
+        self.foreign_containers(containers, &mut live);
+        Ok(live)
+    }
+
+    fn wanted_files(&self, live: &mut LiveState) {
+        for resource in self.of_kind("file") {
+            let Some(path) = path_of(resource) else { continue };
+            let Some(stat) = self.answer.stats.get(&path) else { continue };
+            let record = self.manifest.files.get(&path);
+            let attributes = self.file(&path, stat, Some(resource), record);
+            let as_wanted = ["content", "mode", "owner"]
+                .iter()
+                .all(|name| attributes.get(*name) == resource.attributes.get(*name));
+            if record.is_none() && !as_wanted && !self.manifest.is_new() {
+                live.foreign.push(self.foreign_file(&path, stat));
+                continue;
+            }
+            if !stat.is_file() {
+                let (home, kind) = (self.home, stat.kind());
+                live.notes.push(format!("{home}: {path} is {kind}, where the stack wants a file"));
+            }
+            live.resources.push(self.resource(&resource.address, &path, attributes, None));
+        }
+    }
+
+    /// Files of ours that the stack no longer has, or has at another path.
+    fn other_files(&self, live: &mut LiveState) {
+        let wanted: BTreeSet<String> = self.of_kind("file").filter_map(path_of).collect();
+        for (path, record) in self.manifest.files.iter().filter(|(path, _)| !wanted.contains(*path))
+        {
+            if let Some(stat) = self.answer.stats.get(path) {
+                let attributes = self.file(path, stat, None, Some(record));
+                // Sorts behind one at the wanted path: of two with one address that one is the true one.
+                let superseded = Some("superseded".to_owned());
+                live.resources.push(self.resource(&record.address, path, attributes, superseded));
+            }
+        }
+    }
+
+    fn file(
+        &self,
+        path: &str,
+        stat: &Stat,
+        wanted: Option<&DesiredResource>,
+        record: Option<&FileRecord>,
+    ) -> Attributes {
+        let mut attributes = Attributes::from([
+            ("host".to_owned(), Value::text(self.home.to_string())),
+            ("path".to_owned(), Value::text(path)),
+        ]);
+        if stat.is_file() {
+            let like = wanted.and_then(|w| w.text("owner")).or(record.map(|r| r.owner.as_str()));
+            let owner = owner_like(like, &stat.numbers, &stat.names);
+            attributes.insert("owner".into(), Value::text(owner));
+            let mode = Mode(stat.mode & 0o7777).to_string();
+            attributes.insert("mode".into(), Value::text(mode));
+            let secret = match wanted {
+                Some(wanted) => content_of(wanted).is_none_or(Content::is_sensitive),
+                None => false,
+            };
+            let secret = secret || record.is_some_and(FileRecord::is_sensitive);
+            attributes.extend(self.content(path, secret).map(|c| ("content".to_owned(), c)));
+        }
+        attributes
+    }
+
+    /// A live content. The digest of one that may hold a secret is keyed like the wanted one's.
+    fn content(&self, path: &str, secret: bool) -> Option<Value> {
+        let sha256 = self.answer.sums.get(path)?.clone();
+        let size = self.answer.stats.get(path).map_or(0, |stat| stat.size);
+        let text = self.answer.texts.get(path).filter(|_| !secret);
+        let text = text.filter(|text| text.len() <= script::MAX_TEXT);
+        let text = text.and_then(|text| String::from_utf8(text.clone()).ok());
+        let text = text.map(|text| std::sync::Arc::new(Secret::new(text)));
+        let keyed = secret.then(|| self.key.digest(sha256.as_bytes()));
+        Some(Value::Content(Content { sha256, size, text, keyed }))
+    }
+
+    fn foreign_file(&self, path: &str, stat: &Stat) -> Foreign {
+        Foreign {
+            provider: "host".into(),
+            kind: "file".into(),
+            id: path.to_owned(),
+            title: format!("{} {path} on {}", stat.kind(), self.home),
+            identity: Some(file::identity(&self.home.to_string(), path)),
+        }
+    }
+
+    fn containers(&self, live: &mut LiveState) -> Result<&[Container], RemoteError> {
+        let needed = self.of_kind("compose").next().is_some() || !self.manifest.projects.is_empty();
+        match &self.answer.docker {
+            Docker::Containers(containers) => Ok(containers),
+            Docker::Absent => Ok(&[]),
+            Docker::Down(words) if needed => {
+                let words = crate::failure::readable(words);
+                let error = RemoteError::new(Fault::Refused, "list the containers", words);
+                Err(error.hint("look at `systemctl status docker` on the host"))
+            }
+            Docker::Down(_) => {
+                live.notes.push(format!("{}: Docker is installed and does not answer", self.home));
+                Ok(&[])
+            }
+        }
+    }
+
+    fn wanted_projects(&self, containers: &[Container], live: &mut LiveState) {
+        for (place, resource) in self.of_kind("compose").enumerate() {
+            let (Some(project), Some(directory)) =
+                (resource.text("project"), resource.text("directory"))
+            else {
+                continue;
+            };
+            let record = self.manifest.projects.get(project);
+            let own: Vec<&Container> =
+                containers.iter().filter(|c| c.project() == Some(project)).collect();
+            let labelled = own.iter().any(|c| c.is_of(self.stack));
+            if record.is_none() && !labelled && !own.is_empty() {
+                live.foreign.push(self.foreign_project(project, own.len()));
+                continue;
+            }
+            let directory = record.map_or(directory, |record| &record.directory);
+            let lies = self.answer.stats.contains_key(&file_path(directory));
+            if own.is_empty() && !lies {
+                continue;
+            }
+            let mut attributes = self.project(project, directory, Some(resource));
+            let hashes = self.hashes_of(place, resource, live);
+            let words = services::live(self, resource, containers, hashes);
+            attributes.insert(SERVICES.into(), Value::Map(words));
+            live.resources.push(self.resource(&resource.address, project, attributes, None));
+        }
+    }
+
+    /// The hashes that Compose gave for the wanted YAML. The question lists projects in the order of the resources,
+    /// without those whose YAML is not known yet.
+    fn hashes_of(
+        &self,
+        place: usize,
+        resource: &DesiredResource,
+        live: &mut LiveState,
+    ) -> Option<&BTreeMap<String, String>> {
+        content_of(resource)?;
+        let before =
+            self.of_kind("compose").take(place).filter(|r| content_of(r).is_some()).count();
+        match self.answer.hashes.get(&before)? {
+            Ok(hashes) => Some(hashes),
+            Err(words) => {
+                let words = crate::failure::readable(words);
+                let last = words.lines().last().unwrap_or_default();
+                live.notes.push(format!(
+                    "{}: Compose cannot tell yet which containers change: {last}",
+                    resource.address
+                ));
+                None
+            }
+        }
+    }
+
+    /// Projects of ours that the stack no longer has.
+    fn other_projects(&self, containers: &[Container], live: &mut LiveState) {
+        let wanted: BTreeSet<&str> =
+            self.of_kind("compose").filter_map(|r| r.text("project")).collect();
+        let others =
+            self.manifest.projects.iter().filter(|(name, _)| !wanted.contains(name.as_str()));
+        for (project, record) in others {
+            let runs = containers.iter().any(|c| c.project() == Some(project));
+            if runs || self.answer.stats.contains_key(&file_path(&record.directory)) {
+                let attributes = self.project(project, &record.directory, None);
+                let superseded = Some("superseded".to_owned());
+                live.resources.push(self.resource(
+                    &record.address,
+                    project,
+                    attributes,
+                    superseded,
+                ));
+            }
+        }
+    }
+
+    fn project(
+        &self,
+        project: &str,
+        directory: &str,
+        wanted: Option<&DesiredResource>,
+    ) -> Attributes {
+        let record = self.manifest.projects.get(project);
+        let secret = match wanted {
+            Some(wanted) => content_of(wanted).is_none_or(Content::is_sensitive),
+            None => false,
+        };
+        let secret = secret || record.is_some_and(|record| record.sensitive);
+        let mut attributes = Attributes::from([
+            ("host".to_owned(), Value::text(self.home.to_string())),
+            ("project".to_owned(), Value::text(project)),
+            ("directory".to_owned(), Value::text(directory)),
+        ]);
+        let content = self.content(&file_path(directory), secret);
+        attributes.extend(content.map(|content| ("content".to_owned(), content)));
+        attributes
+    }
+
+    fn foreign_project(&self, project: &str, count: usize) -> Foreign {
+        let plural = if count == 1 { "container" } else { "containers" };
+        Foreign {
+            provider: "host".into(),
+            kind: "compose".into(),
+            id: project.to_owned(),
+            title: format!("Compose project {project} ({count} {plural}) on {}", self.home),
+            identity: Some(compose::identity(&self.home.to_string(), project)),
+        }
+    }
+
+    fn foreign_containers(&self, containers: &[Container], live: &mut LiveState) {
+        let wanted = self.of_kind("compose").filter_map(|r| r.text("project"));
+        let ours: BTreeSet<&str> =
+            wanted.chain(self.manifest.projects.keys().map(String::as_str)).collect();
+        let mut projects: BTreeMap<&str, usize> = BTreeMap::new();
+        for container in containers {
+            match container.project() {
+                Some(project) if ours.contains(project) => {}
+                Some(project) => *projects.entry(project).or_default() += 1,
+                None => live.foreign.push(self.foreign_container(container)),
+            }
+        }
+        let found =
+            projects.into_iter().map(|(project, count)| self.foreign_project(project, count));
+        live.foreign.extend(found);
+    }
+
+    fn foreign_container(&self, container: &Container) -> Foreign {
+        Foreign {
+            provider: "host".into(),
+            kind: "compose".into(),
+            id: container.id.clone(),
+            title: format!("container {} on {}", container.name, self.home),
+            identity: None,
+        }
+    }
+
+    fn resource(
+        &self,
+        address: &Address,
+        id: &str,
+        attributes: Attributes,
+        created: Option<String>,
+    ) -> LiveResource {
+        LiveResource {
+            outputs: outputs(address, &attributes),
+            address: address.clone(),
+            id: id.to_owned(),
+            attributes,
+            applied: self.manifest.applied.get(&address.to_string()).cloned(),
+            created,
+            home: Some(self.home.clone()),
+        }
+    }
+
+    /// The desired resources of one type.
+    pub(crate) fn of_kind<'s>(
+        &'s self,
+        kind: &'s str,
+    ) -> impl Iterator<Item = &'s DesiredResource> {
+        self.desired.iter().filter(move |resource| resource.address.kind == kind)
+    }
+
+    /// Desired files that were left by somebody else's hand since they were applied, with the time of the change.
+    pub(crate) fn drifted_files(&self) -> Vec<(&str, i64)> {
+        let drifted = |resource: &'_ DesiredResource| -> Option<i64> {
+            let path = resource.text("path")?;
+            let stat = self.answer.stats.get(path).filter(|stat| stat.is_file())?;
+            let applied = self.manifest.applied.get(&resource.address.to_string())?;
+            let same = resource.version(FileType.schema()).as_ref() == Some(applied);
+            let differs = self.answer.sums.get(path) != Some(&content_of(resource)?.sha256);
+            (same && differs).then_some(stat.changed)
+        };
+        self.of_kind("file").filter_map(|r| Some((r.text("path")?, drifted(r)?))).collect()
+    }
+}
+
+/// What others may refer to: attributes under their own names.
+pub(crate) fn outputs(address: &Address, attributes: &Attributes) -> Outputs {
+    let names: &[&str] = if address.kind == "file" { &["path"] } else { &["project", "directory"] };
+    let known = |name: &&str| Some(((*name).to_owned(), attributes.get(*name)?.clone()));
+    names.iter().filter_map(known).collect()
+}
+
+#[cfg(test)]
+#[path = "report_tests.rs"]
+mod tests;
