@@ -3,6 +3,7 @@
 mod compare;
 mod lint;
 mod propose;
+mod saved;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -17,6 +18,7 @@ use crate::live::Foreign;
 pub use compare::{Options, plan};
 pub use lint::lint;
 pub use propose::{Proposal, adopt, forget, propose};
+pub use saved::{SavedPlan, moved};
 
 /// What is done to one resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -159,6 +161,9 @@ pub struct Plan {
     pub foreign: Vec<Foreign>,
     /// Names the live state that this was planned on.
     pub live_digest: String,
+    /// The addresses that the user limited the plan to; empty when it covers everything.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub targets: Vec<Address>,
 }
 
 /// How many objects a plan adds, changes and destroys; a replacement counts as one added and one destroyed.

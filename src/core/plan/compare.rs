@@ -267,6 +267,7 @@ impl<'a> Planner<'a> {
             notes: self.notes,
             foreign,
             live_digest: self.live.digest(),
+            targets: self.options.targets.iter().cloned().collect(),
         }
     }
 }

@@ -77,7 +77,7 @@ fn single(
         id: Some(id.to_owned()),
         holds_data: false,
     };
-    let (conflicts, notes, foreign) = Default::default();
+    let (conflicts, notes, foreign, targets) = Default::default();
     let (stack, live_digest) = (desired.stack.clone(), live.digest());
-    Plan { stack, actions: vec![action], conflicts, notes, foreign, live_digest }
+    Plan { stack, actions: vec![action], conflicts, notes, foreign, live_digest, targets }
 }

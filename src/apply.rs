@@ -1,0 +1,311 @@
+//! Carrying a plan out: as parallel as its dependencies allow, in batches where providers like batches.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use ipai_core::desired::{compile, without};
+use ipai_core::plan::Summary;
+use ipai_core::{
+    Action, Address, DesiredResource, Event, Events, Execute, Fault, Job, JobResult, LiveResource, LiveState, Outputs,
+    Plan, RemoteError, Verb,
+};
+use tokio::task::JoinSet;
+
+use crate::load::Loaded;
+
+/// A request to begin nothing new; what runs is finished.
+#[derive(Clone, Default)]
+pub struct Stop(Arc<AtomicU8>);
+
+impl Stop {
+    /// Asks to stop; the process shall end with this exit code.
+    pub fn request(&self, code: u8) {
+        self.0.store(code.max(1), Ordering::SeqCst);
+    }
+
+    /// The exit code, if somebody asked.
+    #[must_use]
+    pub fn code(&self) -> Option<u8> {
+        Some(self.0.load(Ordering::SeqCst)).filter(|code| *code > 0)
+    }
+}
+
+/// How an apply ended.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// What was done.
+    pub done: Vec<(Address, Verb)>,
+    /// What failed, and why.
+    pub failed: Vec<(Address, RemoteError)>,
+    /// What was not tried, and what it would have needed; nothing when the apply was stopped.
+    pub skipped: Vec<(Address, Option<Address>)>,
+    /// What resources produce now.
+    pub outputs: BTreeMap<Address, Outputs>,
+    /// What could not be written down after all else went well; costs nothing but the name of a later drift.
+    pub forgotten: Option<RemoteError>,
+}
+
+impl Report {
+    /// Tells whether everything was done.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.failed.is_empty() && self.skipped.is_empty()
+    }
+
+    /// Counts what was done.
+    #[must_use]
+    pub fn summary(&self) -> Summary {
+        let mut summary = Summary::default();
+        self.done.iter().for_each(|(_, verb)| summary.count(*verb));
+        summary
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Progress {
+    Waiting,
+    Running,
+    Done,
+    Failed,
+    Skipped,
+}
+
+struct Walk<'a> {
+    loaded: &'a Loaded,
+    live: &'a LiveState,
+    actions: Vec<&'a Action>,
+    progress: Vec<Progress>,
+    /// The action that brings an address about; deletions are not among them.
+    makers: BTreeMap<&'a Address, usize>,
+    outputs: BTreeMap<Address, Outputs>,
+    /// The desired resources under the present outputs; made anew when those change.
+    desired: BTreeMap<Address, DesiredResource>,
+    report: Report,
+}
+
+type Lane = (&'static str, String);
+
+/// Carries out `plan`, which was made on `live`.
+pub async fn apply(
+    loaded: &Loaded,
+    plan: &Plan,
+    live: &LiveState,
+    executors: &[Arc<dyn Execute>],
+    events: &Arc<dyn Events>,
+    stop: &Stop,
+) -> Report {
+    let mut walk = Walk::new(loaded, plan, live);
+    let mut running: JoinSet<(Lane, Vec<usize>, Vec<JobResult>)> = JoinSet::new();
+    let mut busy: BTreeSet<Lane> = BTreeSet::new();
+    loop {
+        if stop.code().is_none() {
+            walk.skip_hopeless(events.as_ref());
+            for (lane, batch) in walk.ready(executors, &busy) {
+                busy.insert(lane.clone());
+                let Some(executor) = executors.iter().find(|e| e.provider() == lane.0).cloned() else { continue };
+                let (indices, jobs): (Vec<usize>, Vec<Job>) = batch.into_iter().unzip();
+                let events = Arc::clone(events);
+                running.spawn(async move { (lane, indices, executor.execute(jobs, events.as_ref()).await) });
+            }
+        }
+        let Some(ended) = running.join_next().await else { break };
+        match ended {
+            Ok((lane, indices, results)) => {
+                busy.remove(&lane);
+                walk.take(&indices, results, events.as_ref());
+            }
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+    walk.skip_rest();
+    walk.remember(executors).await;
+    walk.report.outputs = walk.outputs;
+    walk.report
+}
+
+impl<'a> Walk<'a> {
+    fn new(loaded: &'a Loaded, plan: &'a Plan, live: &'a LiveState) -> Self {
+        let actions: Vec<&Action> = plan.actions.iter().collect();
+        let progress = actions.iter().map(|action| match action.verb {
+            Verb::NoOp => Progress::Done,
+            _ => Progress::Waiting,
+        });
+        let progress = progress.collect();
+        let makes = |action: &Action| !matches!(action.verb, Verb::Delete | Verb::Forget);
+        let makers = actions.iter().enumerate().filter(|(_, a)| makes(a)).map(|(i, a)| (&a.address, i)).collect();
+        let renewed = |action: &&&Action| matches!(action.verb, Verb::Create | Verb::Replace);
+        let gone = actions.iter().filter(renewed).map(|action| action.address.clone()).collect();
+        let outputs = without(&live.outputs(), &gone);
+        let (desired, report) = Default::default();
+        let mut walk = Self { loaded, live, actions, progress, makers, outputs, desired, report };
+        walk.render();
+        walk
+    }
+
+    fn render(&mut self) {
+        let (desired, _) = self.loaded.with_inputs(&self.outputs, compile);
+        self.desired = desired.resources.into_iter().map(|r| (r.address.clone(), r)).collect();
+    }
+
+    /// The earliest stage in which something is left to do.
+    fn stage(&self) -> u32 {
+        let open = |(action, progress): (&&Action, &Progress)| {
+            matches!(progress, Progress::Waiting | Progress::Running).then_some(action.stage)
+        };
+        self.actions.iter().zip(&self.progress).filter_map(open).min().unwrap_or(0)
+    }
+
+    fn needs(&self, index: usize) -> impl Iterator<Item = usize> {
+        self.actions[index].after.iter().filter_map(|need| self.makers.get(need).copied())
+    }
+
+    fn ready(&mut self, executors: &[Arc<dyn Execute>], busy: &BTreeSet<Lane>) -> BTreeMap<Lane, Vec<(usize, Job)>> {
+        let stage = self.stage();
+        let mut lanes: BTreeMap<Lane, Vec<(usize, Job)>> = BTreeMap::new();
+        for (index, action) in self.actions.iter().enumerate() {
+            let waits = self.progress[index] != Progress::Waiting || action.stage > stage;
+            if waits || self.needs(index).any(|need| self.progress[need] != Progress::Done) {
+                continue;
+            }
+            let Some(executor) = executors.iter().find(|e| e.provider() == action.address.provider) else { continue };
+            let job = self.job(action);
+            let lane = (executor.provider(), executor.lane(&job));
+            if !busy.contains(&lane) {
+                lanes.entry(lane).or_default().push((index, job));
+            }
+        }
+        for (index, _) in lanes.values().flatten() {
+            self.progress[*index] = Progress::Running;
+        }
+        lanes
+    }
+
+    fn job(&self, action: &Action) -> Job {
+        let desired = match action.verb {
+            Verb::Delete | Verb::Forget => None,
+            _ => self.desired.get(&action.address).cloned(),
+        };
+        let schema = self.loaded.types.get(&action.address).map(|kind| kind.schema()).unwrap_or_default();
+        let live = action.id.as_ref().map(|id| self.live_object(&action.address, id));
+        let home = desired.as_ref().and_then(|d| d.home.clone()).or_else(|| live.as_ref()?.home.clone());
+        let home = home.and_then(|home| Some((home.clone(), self.outputs.get(&home)?.clone())));
+        Job {
+            stack: self.loaded.stack.id.clone(),
+            address: action.address.clone(),
+            verb: action.verb,
+            version: desired.as_ref().and_then(|desired| desired.version(schema)),
+            desired,
+            live,
+            home,
+        }
+    }
+
+    /// The object as observed; of a foreign one that is being adopted only the id is known.
+    fn live_object(&self, address: &Address, id: &str) -> LiveResource {
+        let found = self.live.resources.iter().find(|r| r.address == *address && r.id == id);
+        found.cloned().unwrap_or_else(|| LiveResource {
+            address: address.clone(),
+            id: id.to_owned(),
+            attributes: Outputs::new(),
+            outputs: Outputs::new(),
+            applied: None,
+            created: None,
+            home: None,
+        })
+    }
+
+    fn take(&mut self, indices: &[usize], results: Vec<JobResult>, events: &dyn Events) {
+        let mut results: BTreeMap<Address, Vec<Result<Outputs, RemoteError>>> =
+            results.into_iter().fold(BTreeMap::new(), |mut map, (address, result)| {
+                map.entry(address).or_insert_with(Vec::new).push(result);
+                map
+            });
+        for &index in indices {
+            let action = self.actions[index];
+            let (address, verb) = (action.address.clone(), action.verb);
+            let result = results.get_mut(&address).and_then(Vec::pop).unwrap_or_else(|| Err(unanswered(&address)));
+            match result {
+                Ok(outputs) => {
+                    self.progress[index] = Progress::Done;
+                    self.report.done.push((address.clone(), verb));
+                    if !matches!(verb, Verb::Delete | Verb::Forget) {
+                        self.outputs.entry(address.clone()).or_default().extend(outputs);
+                    }
+                    events.event(Event::Finished { address, verb });
+                }
+                Err(error) => {
+                    self.progress[index] = Progress::Failed;
+                    self.report.failed.push((address.clone(), error.clone()));
+                    events.event(Event::Failed { address, error });
+                }
+            }
+        }
+        self.render();
+    }
+
+    /// Gives up what needs something that failed, and late deletions once anything failed before them.
+    fn skip_hopeless(&mut self, events: &dyn Events) {
+        loop {
+            let lost = |progress: &Progress| matches!(progress, Progress::Failed | Progress::Skipped);
+            let hopeless = (0..self.actions.len()).filter(|i| self.progress[*i] == Progress::Waiting).find_map(|i| {
+                let stage = self.actions[i].stage;
+                let earlier = (0..self.actions.len()).find(|j| self.actions[*j].stage < stage && lost(&self.progress[*j]));
+                self.needs(i).find(|need| lost(&self.progress[*need])).or(earlier).map(|because| (i, because))
+            });
+            let Some((index, because)) = hopeless else { return };
+            self.progress[index] = Progress::Skipped;
+            let (address, because) = (self.actions[index].address.clone(), self.actions[because].address.clone());
+            self.report.skipped.push((address.clone(), Some(because.clone())));
+            events.event(Event::Skipped { address, because });
+        }
+    }
+
+    fn skip_rest(&mut self) {
+        for (index, action) in self.actions.iter().enumerate() {
+            if self.progress[index] == Progress::Waiting {
+                self.report.skipped.push((action.address.clone(), None));
+            }
+        }
+    }
+
+    /// Has the hosts write down which version of everything was applied.
+    async fn remember(&mut self, executors: &[Arc<dyn Execute>]) {
+        let mut applied = self.live.remembered.clone();
+        for (index, action) in self.actions.iter().enumerate().filter(|(i, _)| self.progress[*i] == Progress::Done) {
+            let removed = matches!(action.verb, Verb::Delete | Verb::Forget);
+            let maker = self.makers.get(&action.address).is_none_or(|maker| *maker == index);
+            match self.desired.get(&action.address) {
+                Some(desired) if !removed => drop(applied.insert(action.address.clone(), self.version(desired))),
+                _ if removed && maker => drop(applied.remove(&action.address)),
+                _ => {}
+            }
+        }
+        let homes: BTreeSet<&Address> = self.desired.values().filter_map(|desired| desired.home.as_ref()).collect();
+        let homes: BTreeMap<Address, Outputs> =
+            self.outputs.iter().filter(|(a, _)| homes.contains(a)).map(|(a, o)| (a.clone(), o.clone())).collect();
+        if applied == self.live.remembered || homes.is_empty() || self.destroys_everything() {
+            return;
+        }
+        for executor in executors {
+            if let Err(error) = executor.remember(&self.loaded.stack.id, &homes, &applied).await {
+                self.report.forgotten = Some(error);
+            }
+        }
+    }
+
+    fn destroys_everything(&self) -> bool {
+        self.actions.iter().all(|action| action.verb == Verb::Delete)
+    }
+
+    /// The version of what can be changed and of what is used at birth, as `VERSION+BIRTH`.
+    fn version(&self, desired: &DesiredResource) -> String {
+        let schema = self.loaded.types.get(&desired.address).map(|kind| kind.schema()).unwrap_or_default();
+        let version = desired.version(schema).unwrap_or_default();
+        format!("{version}+{}", desired.birth_version(schema).unwrap_or_default())
+    }
+}
+
+fn unanswered(address: &Address) -> RemoteError {
+    RemoteError::new(Fault::BadAnswer, format!("carry out {address}"), "the provider gave no result for it")
+}

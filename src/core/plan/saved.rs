@@ -1,0 +1,178 @@
+//! A plan in a file: reviewed today, applied tomorrow, or refused.
+
+use serde::{Deserialize, Serialize};
+
+use super::Plan;
+use crate::address::StackId;
+use crate::diagnostic::Diagnostic;
+use crate::hash;
+
+const FORMAT: &str = "ipai-plan";
+/// Readers take every minor version of their major one.
+const FORMAT_VERSION: &str = "1.0";
+
+/// What a plan file holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SavedPlan {
+    /// Always `ipai-plan`.
+    pub format: String,
+    /// Major and minor version of this format.
+    pub format_version: String,
+    /// Which ipai wrote it.
+    pub ipai_version: String,
+    /// The plan.
+    pub plan: Plan,
+    /// SHA-256 over everything above.
+    pub checksum: String,
+}
+
+impl SavedPlan {
+    /// Wraps a plan for saving.
+    #[must_use]
+    pub fn new(plan: Plan, ipai_version: &str) -> Self {
+        let mut saved = Self {
+            format: FORMAT.into(),
+            format_version: FORMAT_VERSION.into(),
+            ipai_version: ipai_version.into(),
+            plan,
+            checksum: String::new(),
+        };
+        saved.checksum = saved.sum();
+        saved
+    }
+
+    fn sum(&self) -> String {
+        let unsigned = Self { checksum: String::new(), ..self.clone() };
+        hash::sha256_hex(serde_json::to_string(&unsigned).unwrap_or_default().as_bytes())
+    }
+
+    /// The file's text.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
+    }
+
+    /// Reads a plan file. `stack` is the stack at hand, when there is one that it must belong to.
+    ///
+    /// # Errors
+    /// The file is no plan, is damaged or edited, of another format version, or of another stack.
+    pub fn read(text: &str, stack: Option<&StackId>) -> Result<Self, Diagnostic> {
+        let again = "make a new one: ipai plan --out FILE";
+        let header: serde_json::Value = serde_json::from_str(text).map_err(|error| {
+            let summary =
+                if error.is_eof() { "The plan file is truncated" } else { "Not a plan file" };
+            Diagnostic::error(summary).detail(error.to_string()).hint(again)
+        })?;
+        if header.get("format").and_then(|f| f.as_str()) != Some(FORMAT) {
+            return Err(Diagnostic::error("Not a plan file")
+                .detail("It does not say that it is one.")
+                .hint(again));
+        }
+        let version = header.get("format_version").and_then(|v| v.as_str()).unwrap_or_default();
+        if version.split('.').next() != FORMAT_VERSION.split('.').next() {
+            let detail = format!(
+                "Its format is version {version:?}; this ipai reads version {FORMAT_VERSION}."
+            );
+            return Err(Diagnostic::error("The plan file is of another version")
+                .detail(detail)
+                .hint(again));
+        }
+        let saved: Self = serde_json::from_value(header).map_err(|e| {
+            Diagnostic::error("The plan file is damaged").detail(e.to_string()).hint(again)
+        })?;
+        if saved.sum() != saved.checksum {
+            let detail =
+                "Its checksum does not match: it was edited or damaged after it was saved.";
+            return Err(Diagnostic::error("The plan file was changed").detail(detail).hint(again));
+        }
+        match stack {
+            Some(stack) if *stack != saved.plan.stack => {
+                let detail =
+                    format!("It plans `{}`; the stack at hand is `{stack}`.", saved.plan.stack);
+                Err(Diagnostic::error("The plan file is of another stack")
+                    .detail(detail)
+                    .hint("choose the stack with -C and --env"))
+            }
+            _ => Ok(saved),
+        }
+    }
+}
+
+/// What differs between the plan that was reviewed and the one that would be made now: a line for each address.
+/// Empty when both do the same.
+#[must_use]
+pub fn moved(reviewed: &Plan, now: &Plan) -> Vec<String> {
+    let mut lines = Vec::new();
+    let key = |action: &super::Action| (action.address.clone(), action.id.clone());
+    for action in reviewed.effective() {
+        match now
+            .effective()
+            .find(|other| key(other) == key(action) || other.address == action.address)
+        {
+            None => lines.push(format!(
+                "{}: planned to {:?}, now there is nothing to do",
+                action.address, action.verb
+            )),
+            Some(other) if other != action => lines.push(format!(
+                "{}: planned to {:?} ({}), now {:?} ({})",
+                action.address, action.verb, action.reason, other.verb, other.reason
+            )),
+            Some(_) => {}
+        }
+    }
+    for action in now.effective() {
+        if !reviewed.effective().any(|other| other.address == action.address) {
+            lines.push(format!(
+                "{}: not in the reviewed plan, now {:?} ({})",
+                action.address, action.verb, action.reason
+            ));
+        }
+    }
+    if lines.is_empty() && reviewed.fingerprint() != now.fingerprint() {
+        lines.push("the conflicts with foreign objects are others now".to_owned());
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn saved() -> SavedPlan {
+        let plan = Plan {
+            stack: StackId::new("ops", None),
+            actions: Vec::new(),
+            conflicts: Vec::new(),
+            notes: Vec::new(),
+            foreign: Vec::new(),
+            live_digest: "0123".into(),
+            targets: Vec::new(),
+        };
+        SavedPlan::new(plan, "0.1.0")
+    }
+
+    fn refused(text: &str) -> String {
+        SavedPlan::read(text, Some(&StackId::new("ops", None))).unwrap_err().summary
+    }
+
+    #[test]
+    fn what_is_saved_is_read_again() {
+        let stack = StackId::new("ops", None);
+        assert_eq!(SavedPlan::read(&saved().to_text(), Some(&stack)).unwrap(), saved());
+    }
+
+    #[test]
+    fn refuses_every_kind_of_wrong_file() {
+        let text = saved().to_text();
+        assert_eq!(refused(&text[..text.len() / 2]), "The plan file is truncated");
+        assert_eq!(refused("hello"), "Not a plan file");
+        assert_eq!(refused("{}"), "Not a plan file");
+        assert_eq!(refused(&text.replace("0123", "4567")), "The plan file was changed");
+        assert_eq!(
+            refused(&text.replace("\"1.0\"", "\"2.0\"")),
+            "The plan file is of another version"
+        );
+        let other = SavedPlan::read(&text, Some(&StackId::new("web", None))).unwrap_err();
+        assert_eq!(other.summary, "The plan file is of another stack");
+    }
+}

@@ -1,0 +1,59 @@
+//! Everything that comes from the process's surroundings, handed in once.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+/// The surroundings of one run.
+#[derive(Clone, Debug)]
+pub struct Edges {
+    /// Environment variables.
+    pub variables: BTreeMap<OsString, OsString>,
+    /// The executable that is running; sandbox hosts link their tools to it.
+    pub executable: PathBuf,
+    /// Tells whether a person can answer a question.
+    pub can_ask: bool,
+    /// Tells whether standard output is a terminal.
+    pub output_is_terminal: bool,
+    /// Tells whether standard error is a terminal.
+    pub talk_is_terminal: bool,
+}
+
+impl Edges {
+    /// The surroundings of this process.
+    #[must_use]
+    pub fn of_process() -> Self {
+        let variables: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
+        let ci = variables.get(&OsString::from("CI")).is_some_and(|value| !value.is_empty());
+        Self {
+            variables,
+            executable: std::env::current_exe().unwrap_or_else(|_| PathBuf::from("ipai")),
+            can_ask: std::io::stdin().is_terminal() && std::io::stderr().is_terminal() && !ci,
+            output_is_terminal: std::io::stdout().is_terminal(),
+            talk_is_terminal: std::io::stderr().is_terminal(),
+        }
+    }
+
+    /// A variable as text; set to nothing counts as not set.
+    #[must_use]
+    pub fn variable(&self, name: &str) -> Option<String> {
+        let value = self.variables.get(&OsString::from(name))?;
+        Some(value.to_string_lossy().into_owned()).filter(|text| !text.is_empty())
+    }
+
+    /// The user's home folder.
+    #[must_use]
+    pub fn home(&self) -> Option<PathBuf> {
+        self.variable("HOME").map(PathBuf::from)
+    }
+
+    /// Random bytes from the operating system.
+    ///
+    /// # Errors
+    /// When the system has none to give.
+    pub fn random(buffer: &mut [u8]) -> std::io::Result<()> {
+        use std::io::Read;
+        std::fs::File::open("/dev/urandom")?.read_exact(buffer)
+    }
+}

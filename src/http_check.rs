@@ -1,0 +1,96 @@
+//! Running a stack's health checks from the operator's side: by public name, at the host's own address.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use ipai_core::check::Check;
+use ipai_core::{Address, Outputs, Value};
+use serde::Serialize;
+
+/// How long one answer may take.
+const LIMIT: Duration = Duration::from_secs(10);
+/// The most that is read of an answer.
+const LONGEST: usize = 1 << 20;
+
+/// How one check ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "result", content = "why")]
+pub enum Outcome {
+    /// The answer says what it must.
+    Passed,
+    /// It does not, or there was none.
+    Failed(String),
+    /// It could not be tried.
+    Skipped(String),
+}
+
+/// Runs all checks side by side; the outcomes are in the order of the checks.
+pub async fn run(checks: &[Check], outputs: &BTreeMap<Address, Outputs>, sandbox: bool) -> Vec<(String, Outcome)> {
+    let mut tasks = Vec::new();
+    for check in checks {
+        let address = check.host.as_ref().map(|host| find_address(host, outputs));
+        let check = check.clone();
+        tasks.push(tokio::spawn(async move {
+            if sandbox {
+                return (check.name, Outcome::Skipped("the sandbox's containers are simulated and serve no pages".into()));
+            }
+            let outcome = match address {
+                Some(None) => Outcome::Skipped("its host has no address yet".into()),
+                address => ask(&check, address.flatten()).await,
+            };
+            (check.name, outcome)
+        }));
+    }
+    let mut outcomes = Vec::new();
+    for (task, check) in tasks.into_iter().zip(checks) {
+        outcomes.push(task.await.unwrap_or_else(|error| (check.name.clone(), Outcome::Failed(error.to_string()))));
+    }
+    outcomes
+}
+
+fn find_address(host: &Address, outputs: &BTreeMap<Address, Outputs>) -> Option<IpAddr> {
+    outputs.get(host)?.get("ipv4").and_then(Value::as_text)?.parse().ok()
+}
+
+async fn ask(check: &Check, address: Option<IpAddr>) -> Outcome {
+    match fetch(check, address).await {
+        Err(error) => Outcome::Failed(error),
+        Ok((status, content_type, body)) => match check.judge(status, &content_type, &body) {
+            None => Outcome::Passed,
+            Some(why) => Outcome::Failed(why),
+        },
+    }
+}
+
+async fn fetch(check: &Check, address: Option<IpAddr>) -> Result<(u16, String, String), String> {
+    let url = reqwest::Url::parse(&check.url).map_err(|error| error.to_string())?;
+    let mut builder = reqwest::Client::builder().timeout(LIMIT).redirect(reqwest::redirect::Policy::none());
+    if let (Some(address), Some(name)) = (address, url.host_str()) {
+        builder = builder.resolve(name, SocketAddr::new(address, 0));
+    }
+    let client = builder.build().map_err(chain)?;
+    let mut response = client.get(url).send().await.map_err(chain)?;
+    let status = response.status().as_u16();
+    let content_type = response.headers().get("content-type").and_then(|value| value.to_str().ok());
+    let content_type = content_type.unwrap_or_default().to_owned();
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(chain)? {
+        body.extend_from_slice(&chunk);
+        if body.len() > LONGEST {
+            return Err(format!("the answer is longer than {LONGEST} bytes"));
+        }
+    }
+    Ok((status, content_type, String::from_utf8_lossy(&body).into_owned()))
+}
+
+/// An error with its causes, which reqwest keeps apart.
+fn chain(error: reqwest::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(&error);
+    while let Some(cause) = source {
+        text.push_str(&format!(": {cause}"));
+        source = cause.source();
+    }
+    text
+}

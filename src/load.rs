@@ -1,0 +1,220 @@
+//! From a folder and the environment to text: the only place that reads a stack from disk.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use ipai_core::desired::Inputs;
+use ipai_core::stack::{Stack, named_files, parse};
+use ipai_core::{Address, Diagnostic, Outputs, Sources, Span, Types, diagnostic};
+
+use crate::edges::Edges;
+use crate::vault::{FILE, Known, Vault};
+
+/// Which stack, and how to look at it.
+#[derive(Clone, Debug, Default)]
+pub struct Choice {
+    /// The stack's folder.
+    pub folder: PathBuf,
+    /// The environment's overlay.
+    pub environment: Option<String>,
+    /// Values that override the stack's variables.
+    pub variables: BTreeMap<String, String>,
+    /// The sandbox's folder and its operator's public key, when this is the sandbox.
+    pub sandbox: Option<SandboxAccess>,
+}
+
+/// What the sandbox brings in place of a person's own keys.
+#[derive(Clone, Debug)]
+pub struct SandboxAccess {
+    /// Where its secrets and keys live.
+    pub folder: PathBuf,
+    /// The public key that its hosts must let in, an OpenSSH line.
+    pub public_key: String,
+    /// Who logs in there, when it cannot be the stack's own user.
+    pub user: Option<String>,
+}
+
+/// A stack with everything that its desired state is made from.
+pub struct Loaded {
+    /// The stack as written.
+    pub stack: Stack,
+    /// All resource types.
+    pub types: Types,
+    /// Texts of the files that the stack names.
+    pub files: BTreeMap<String, String>,
+    /// Its secrets.
+    pub vault: std::sync::Arc<Vault>,
+    /// Values that override its variables.
+    pub variables: BTreeMap<String, String>,
+    /// Public keys that may log in on its hosts.
+    pub authorized_keys: Vec<String>,
+    /// Tells whether this is the sandbox.
+    pub sandbox: bool,
+    /// The texts that diagnostics point into.
+    pub sources: Sources,
+}
+
+/// A stack that could not be loaded: what is wrong, and the texts to show it in.
+pub struct Failure {
+    /// What is wrong.
+    pub problems: Vec<Diagnostic>,
+    /// The texts.
+    pub sources: Sources,
+}
+
+impl Loaded {
+    /// Calls `then` with the inputs of the desired state, as known at this moment.
+    pub fn with_inputs<T>(&self, outputs: &BTreeMap<Address, Outputs>, then: impl FnOnce(&Inputs<'_>) -> T) -> T {
+        let Known { secrets, key } = self.vault.known();
+        then(&Inputs {
+            stack: &self.stack,
+            types: &self.types,
+            files: &self.files,
+            secrets: &secrets,
+            outputs,
+            variables: &self.variables,
+            authorized_keys: &self.authorized_keys,
+            key: &key,
+            sandbox: self.sandbox,
+        })
+    }
+}
+
+/// Reads a stack. Everything that is wrong comes back at once, whether in its TOML, its files or its secrets.
+///
+/// # Errors
+/// Diagnostics with at least one error among them; nothing was contacted.
+pub fn load(choice: &Choice, types: Types, edges: &Edges) -> Result<Loaded, Failure> {
+    let mut sources = Sources::default();
+    let mut problems = Vec::new();
+    let texts = read_stack_files(choice, &mut sources, &mut problems);
+    let borrowed: Vec<(&str, &str)> = texts.iter().map(|(n, t)| (n.as_str(), t.as_str())).collect();
+    if borrowed.is_empty() {
+        return Err(Failure { problems, sources });
+    }
+    let (stack, found) = parse(&borrowed, choice.environment.as_deref(), &types);
+    problems.extend(found);
+    let Some(mut stack) = stack else {
+        diagnostic::sort(&mut problems);
+        return Err(Failure { problems, sources });
+    };
+    if let Some(user) = choice.sandbox.as_ref().and_then(|sandbox| sandbox.user.clone()) {
+        stack.ssh.user = user;
+    }
+    let files = read_named_files(&choice.folder, &named_files(&stack), &mut sources, &mut problems);
+    let authorized_keys = read_keys(&stack, choice, &files, &mut problems);
+    let vault = open_vault(&stack, choice, edges, &mut problems);
+    let variables = choice.variables.clone();
+    let sandbox = choice.sandbox.is_some();
+    let loaded = Loaded { stack, types, files, vault: vault.into(), variables, authorized_keys, sandbox, sources };
+    // The stack is rendered once without knowing anything, so that every mistake in it is found before anybody is asked.
+    let (_, rendering) = loaded.with_inputs(&BTreeMap::new(), ipai_core::desired::compile);
+    problems.extend(rendering);
+    diagnostic::sort(&mut problems);
+    if diagnostic::any_error(&problems) {
+        return Err(Failure { problems, sources: loaded.sources });
+    }
+    Ok(loaded)
+}
+
+fn read_stack_files(choice: &Choice, sources: &mut Sources, problems: &mut Vec<Diagnostic>) -> Vec<(String, String)> {
+    let mut wanted = vec![("stack.toml".to_owned(), true)];
+    wanted.extend(choice.environment.iter().map(|env| (format!("stack.{env}.toml"), true)));
+    wanted.extend(choice.sandbox.iter().map(|_| ("stack.sandbox.toml".to_owned(), false)));
+    let mut texts = Vec::new();
+    for (name, required) in wanted {
+        let path = choice.folder.join(&name);
+        match std::fs::read_to_string(&path) {
+            Ok(text) => {
+                sources.add(&name, &text);
+                texts.push((name, text));
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !required => {}
+            Err(error) => problems.push(unreadable_stack(&path, &name, choice, &error)),
+        }
+    }
+    if problems.is_empty() { texts } else { Vec::new() }
+}
+
+fn unreadable_stack(path: &Path, name: &str, choice: &Choice, error: &std::io::Error) -> Diagnostic {
+    let problem = Diagnostic::error("No such stack").detail(format!("{} cannot be read: {error}", path.display()));
+    if name == "stack.toml" {
+        return problem.hint("go to a stack's folder or name it: ipai -C stacks/ops …; `ipai init` makes a new one");
+    }
+    let environments = environments(&choice.folder);
+    let list = if environments.is_empty() { "none".to_owned() } else { environments.join(", ") };
+    problem.hint(format!("environments of this stack: {list}"))
+}
+
+fn environments(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let name = |entry: std::fs::DirEntry| {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        Some(name.strip_prefix("stack.")?.strip_suffix(".toml")?.to_owned())
+    };
+    let mut found: Vec<String> = entries.filter_map(name).filter(|env| env != "sandbox").collect();
+    found.sort();
+    found
+}
+
+fn read_named_files(
+    folder: &Path,
+    named: &BTreeMap<String, Span>,
+    sources: &mut Sources,
+    problems: &mut Vec<Diagnostic>,
+) -> BTreeMap<String, String> {
+    let mut files = BTreeMap::new();
+    for (name, span) in named {
+        let inside = Path::new(name).components().all(|part| matches!(part, std::path::Component::Normal(_)));
+        if !inside {
+            let detail = format!("`{name}` must be a path below the stack's folder.");
+            problems.push(Diagnostic::error("Not a file of the stack").detail(detail).at(span));
+            continue;
+        }
+        match std::fs::read_to_string(folder.join(name)) {
+            Ok(text) => {
+                sources.add(name, &text);
+                files.insert(name.clone(), text);
+            }
+            Err(error) => {
+                let detail = format!("{} cannot be read as text: {error}", folder.join(name).display());
+                problems.push(Diagnostic::error("Missing file").detail(detail).at(span));
+            }
+        }
+    }
+    files
+}
+
+fn read_keys(
+    stack: &Stack,
+    choice: &Choice,
+    files: &BTreeMap<String, String>,
+    problems: &mut Vec<Diagnostic>,
+) -> Vec<String> {
+    let text = stack.ssh.authorized_keys.as_ref().and_then(|(name, _)| files.get(name));
+    let lines = text.iter().flat_map(|text| text.lines()).map(str::trim);
+    let mut keys: Vec<String> =
+        lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned).collect();
+    keys.extend(choice.sandbox.iter().map(|sandbox| sandbox.public_key.clone()));
+    if let (true, Some((name, span))) = (keys.is_empty(), &stack.ssh.authorized_keys) {
+        let problem = Diagnostic::error("Nobody could log in")
+            .detail(format!("`{name}` holds no public key, so no one could reach the hosts that ipai creates."))
+            .hint(format!("cat ~/.ssh/id_ed25519.pub >> {}", choice.folder.join(name).display()))
+            .at(span);
+        problems.push(problem);
+    }
+    keys
+}
+
+fn open_vault(stack: &Stack, choice: &Choice, edges: &Edges, problems: &mut Vec<Diagnostic>) -> Vault {
+    let (store, identity) = match &choice.sandbox {
+        Some(sandbox) => (sandbox.folder.join(FILE), Some(sandbox.folder.join("identity.txt"))),
+        None => (choice.folder.join(store_name(choice)), None),
+    };
+    Vault::open(&stack.secrets, &choice.folder, store, identity, edges, problems)
+}
+
+/// Each environment has secrets of its own.
+fn store_name(choice: &Choice) -> String {
+    choice.environment.as_ref().map_or_else(|| FILE.to_owned(), |env| format!("secrets.{env}.toml"))
+}

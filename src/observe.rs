@@ -1,0 +1,63 @@
+//! All providers at once: those that live in another's resources wait for that one and for no other.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use ipai_core::desired::compile;
+use ipai_core::{Address, Events, LiveState, Observe, RemoteError, Scope};
+use tokio::task::JoinSet;
+
+use crate::load::Loaded;
+
+/// Looks at everything that the stack speaks of.
+///
+/// # Errors
+/// Every provider's failure; one failure does not keep the others from being asked.
+pub async fn observe(
+    loaded: &Loaded,
+    observers: &[Arc<dyn Observe>],
+    events: &Arc<dyn Events>,
+) -> Result<LiveState, Vec<RemoteError>> {
+    let mut live = LiveState::default();
+    let mut failures = Vec::new();
+    let mut waiting: Vec<Arc<dyn Observe>> = observers.to_vec();
+    let mut answered: BTreeSet<&'static str> = BTreeSet::new();
+    let mut running = JoinSet::new();
+    loop {
+        let (ready, later): (Vec<_>, Vec<_>) =
+            waiting.into_iter().partition(|o| o.lives_in().iter().all(|home| answered.contains(home)));
+        waiting = later;
+        for observer in ready {
+            let scope = scope(loaded, observer.as_ref(), &live);
+            let events = Arc::clone(events);
+            running.spawn(async move { (observer.provider(), observer.observe(&scope, events.as_ref()).await) });
+        }
+        let Some(ended) = running.join_next().await else { break };
+        match ended {
+            Ok((provider, Ok(report))) => {
+                live.absorb(report);
+                answered.insert(provider);
+            }
+            Ok((_, Err(error))) => failures.push(error),
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+    if failures.is_empty() { Ok(live) } else { Err(failures) }
+}
+
+fn scope(loaded: &Loaded, observer: &dyn Observe, live: &LiveState) -> Scope {
+    let outputs = live.outputs();
+    let (desired, _) = loaded.with_inputs(&outputs, compile);
+    let mine: Vec<_> = desired.resources.into_iter().filter(|r| r.address.provider == observer.provider()).collect();
+    let lives_in = |address: &&Address| observer.lives_in().contains(&address.provider.as_str());
+    let mut homes: BTreeMap<Address, _> = BTreeMap::new();
+    let mut wanted: BTreeSet<Address> = mine.iter().filter_map(|r| r.home.clone()).collect();
+    // A home may hold what the stack no longer names, so every live one is asked.
+    wanted.extend(outputs.keys().filter(lives_in).filter(|a| loaded.types.get(a).is_some_and(|t| t.holds_data())).cloned());
+    for (address, produced) in outputs {
+        if wanted.contains(&address) {
+            homes.insert(address, produced);
+        }
+    }
+    Scope { stack: loaded.stack.id.clone(), desired: mine, homes, wanted_homes: wanted.into_iter().collect() }
+}

@@ -1,0 +1,295 @@
+//! The stack's secrets during one run: where each comes from, its value once known, and the key for digests.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use ipai_core::stack::{Generate, SecretDeclaration, SecretSource};
+use ipai_core::{
+    Address, BoxFuture, Diagnostic, DigestKey, Event, Events, Execute, Fault, Job, JobResult, Outputs,
+    RemoteError, Secret, Verb, hash,
+};
+
+use crate::edges::Edges;
+use crate::secrets::{self, Environment, Identities, Kind, SecretsError, Store};
+
+/// The name of a stack's secret file.
+pub const FILE: &str = "secrets.toml";
+
+/// Secrets of one stack, shared by whoever renders and whoever makes them.
+pub struct Vault {
+    declared: BTreeMap<String, SecretDeclaration>,
+    path: PathBuf,
+    /// The sandbox's own age identity file; made when first needed.
+    own_identity: Option<PathBuf>,
+    variables: BTreeMap<OsString, OsString>,
+    state: Mutex<Known>,
+}
+
+/// What is known at one moment.
+#[derive(Clone)]
+pub struct Known {
+    /// Values by name; absent ones are still to be made.
+    pub secrets: BTreeMap<String, Option<Secret>>,
+    /// Keys digests of secrets.
+    pub key: DigestKey,
+}
+
+impl Vault {
+    /// Reads every declared secret from where it comes from. What is wrong is collected.
+    pub fn open(
+        declared: &BTreeMap<String, SecretDeclaration>,
+        folder: &Path,
+        store: PathBuf,
+        own_identity: Option<PathBuf>,
+        edges: &Edges,
+        problems: &mut Vec<Diagnostic>,
+    ) -> Self {
+        let mut vault = Self {
+            declared: declared.clone(),
+            path: store,
+            own_identity,
+            variables: edges.variables.clone(),
+            state: Mutex::new(Known { secrets: BTreeMap::new(), key: DigestKey::new(Vec::new()) }),
+        };
+        let known = vault.read(folder, edges, problems);
+        vault.state = Mutex::new(known);
+        vault
+    }
+
+    /// What is known now.
+    #[must_use]
+    pub fn known(&self) -> Known {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read(&self, folder: &Path, edges: &Edges, problems: &mut Vec<Diagnostic>) -> Known {
+        let mut secrets = BTreeMap::new();
+        for (name, declaration) in &self.declared {
+            let value = match &declaration.source {
+                SecretSource::Environment(variable) => from_environment(variable, declaration, edges),
+                SecretSource::File(path) => from_file(&folder.join(path), declaration),
+                SecretSource::Command(argv) => from_command(argv, folder, declaration),
+                SecretSource::Generate(_) | SecretSource::Store => continue,
+            };
+            match value {
+                Ok(secret) => drop(secrets.insert(name.clone(), Some(secret))),
+                Err(problem) => {
+                    problems.push(problem.at(&declaration.span));
+                    secrets.insert(name.clone(), Some(Secret::default()));
+                }
+            }
+        }
+        let stored = self.read_store(problems);
+        let mut key = stored.as_ref().and_then(|stored| stored.1.clone());
+        let mut stored = stored.map(|stored| stored.0).unwrap_or_default();
+        for (name, declaration) in &self.declared {
+            match (&declaration.source, stored.remove(name)) {
+                (SecretSource::Generate(_), value) => drop(secrets.insert(name.clone(), value)),
+                (SecretSource::Store, Some(value)) => drop(secrets.insert(name.clone(), Some(value))),
+                (SecretSource::Store, None) => {
+                    problems.push(missing_in_store(name, &self.path).at(&declaration.span));
+                    secrets.insert(name.clone(), Some(Secret::default()));
+                }
+                _ => {}
+            }
+        }
+        Known { key: key.take().unwrap_or_else(|| derived_key(&secrets)), secrets }
+    }
+
+    /// The stored secrets and the key for digests, when the store has something that the stack uses.
+    fn read_store(&self, problems: &mut Vec<Diagnostic>) -> Option<(BTreeMap<String, Secret>, Option<DigestKey>)> {
+        let store = match Store::load(&self.path) {
+            Ok(store) => store,
+            Err(error) => {
+                problems.push(explain(&error));
+                return None;
+            }
+        };
+        if store.recipients().next().is_none() && store.names().next().is_none() {
+            return None;
+        }
+        let identities = match self.identities() {
+            Ok(identities) => identities,
+            Err(error) => {
+                problems.push(explain(&error));
+                return None;
+            }
+        };
+        match (store.decrypt_all(&identities), store.fingerprint_key(&identities)) {
+            (Ok(secrets), Ok(key)) => Some((secrets, key)),
+            (Err(errors), _) => {
+                problems.extend(errors.iter().map(explain));
+                None
+            }
+            (_, Err(error)) => {
+                problems.push(explain(&error));
+                None
+            }
+        }
+    }
+
+    fn identities(&self) -> Result<Identities, SecretsError> {
+        if let Some(path) = &self.own_identity {
+            let text = std::fs::read_to_string(path)
+                .map_err(|source| SecretsError::Read { path: path.clone(), source })?;
+            return Identities::from_text(&text, &path.display().to_string());
+        }
+        let variable = |name: &str| self.variables.get(&OsString::from(name)).cloned();
+        Identities::discover(&Environment::new(&variable))
+    }
+
+    /// Makes the named secrets and stores them, each in the order that hashes of others demand.
+    fn make(&self, names: &[String]) -> Result<(), SecretsError> {
+        let mut entropy = entropy;
+        let mut store = self.store_to_write()?;
+        let mut known = self.known();
+        let is_hash = |name: &&String| {
+            let source = self.declared.get(*name).map(|declaration| &declaration.source);
+            matches!(source, Some(SecretSource::Generate(Generate::Bcrypt(_))))
+        };
+        let (hashes, plain): (Vec<&String>, Vec<&String>) = names.iter().partition(is_hash);
+        for name in plain.into_iter().chain(hashes) {
+            let Some(SecretSource::Generate(how)) = self.declared.get(name).map(|d| &d.source) else { continue };
+            let (secret, kind) = match how {
+                Generate::Password(length) => (secrets::generate(Kind::Password, *length, &mut entropy)?, Kind::Password),
+                Generate::Hex(bytes) => (secrets::generate(Kind::Hex, bytes * 2, &mut entropy)?, Kind::Hex),
+                Generate::Bcrypt(of) => {
+                    let plain = known.secrets.get(of).cloned().flatten().unwrap_or_default();
+                    (secrets::bcrypt(&plain, &mut entropy)?, Kind::Bcrypt)
+                }
+            };
+            store.set(name, &secret, Some(kind), &mut entropy)?;
+            known.secrets.insert(name.clone(), Some(secret));
+        }
+        store.save()?;
+        if let Some(key) = store.fingerprint_key(&self.identities()?)? {
+            known.key = key;
+        }
+        *self.lock() = known;
+        Ok(())
+    }
+
+    fn store_to_write(&self) -> Result<Store, SecretsError> {
+        let store = Store::load(&self.path)?;
+        if store.recipients().next().is_some() {
+            return Ok(store);
+        }
+        let Some(identity) = &self.own_identity else {
+            return Err(SecretsError::NoRecipients { path: self.path.clone() });
+        };
+        let recipients = match self.identities() {
+            Ok(identities) => identities.recipients(),
+            Err(_) => vec![secrets::create_identity_file(identity)?],
+        };
+        Store::init(&self.path, &recipients, &mut { entropy })
+    }
+}
+
+/// Random bytes from the operating system. Without any, secrets would be guessable: the bytes stay zero, and the
+/// generator refuses such a source.
+fn entropy(buffer: &mut [u8]) {
+    if Edges::random(buffer).is_err() {
+        buffer.fill(0);
+    }
+}
+
+/// A key that only somebody who knows every secret of the stack could make: for stacks without a store.
+fn derived_key(secrets: &BTreeMap<String, Option<Secret>>) -> DigestKey {
+    let mut text = String::from("ipai digest key");
+    for (name, secret) in secrets {
+        if let Some(secret) = secret {
+            text.push_str(&format!("\0{name}={}", secret.expose()));
+        }
+    }
+    let text = Secret::new(text);
+    DigestKey::new(hash::sha256_hex(text.expose().as_bytes()).into_bytes())
+}
+
+fn explain(error: &SecretsError) -> Diagnostic {
+    let mut problem = Diagnostic::error("Secrets cannot be read").detail(error.to_string());
+    if let Some(source) = std::error::Error::source(error) {
+        problem = Diagnostic::error("Secrets cannot be read").detail(format!("{error}: {source}"));
+    }
+    problem.hint = error.hint();
+    problem
+}
+
+fn missing_in_store(name: &str, path: &Path) -> Diagnostic {
+    Diagnostic::error("Missing secret")
+        .detail(format!("`{name}` is not in {}.", path.display()))
+        .hint(format!("ipai secrets set {name}"))
+}
+
+fn from_environment(variable: &str, declaration: &SecretDeclaration, edges: &Edges) -> Result<Secret, Diagnostic> {
+    match edges.variable(variable).or_else(|| declaration.default.clone()) {
+        Some(value) => Ok(Secret::new(value)),
+        None => Err(Diagnostic::error("Missing secret")
+            .detail(format!("The environment variable {variable} is not set."))
+            .hint(format!("export {variable}=…, or give the secret a `default`"))),
+    }
+}
+
+fn from_file(path: &Path, declaration: &SecretDeclaration) -> Result<Secret, Diagnostic> {
+    match (std::fs::read_to_string(path), &declaration.default) {
+        (Ok(text), _) => Ok(Secret::new(text.trim_end_matches(['\r', '\n']).to_owned())),
+        (Err(_), Some(default)) => Ok(Secret::new(default.clone())),
+        (Err(error), None) => Err(Diagnostic::error("Missing secret")
+            .detail(format!("{} cannot be read: {error}", path.display()))
+            .hint("create the file, readable by you alone")),
+    }
+}
+
+fn from_command(argv: &[String], folder: &Path, declaration: &SecretDeclaration) -> Result<Secret, Diagnostic> {
+    let problem = |detail: String| Err(Diagnostic::error("Missing secret").detail(detail));
+    let [program, arguments @ ..] = argv else {
+        return problem("The command is empty.".into());
+    };
+    let output = std::process::Command::new(program)
+        .args(arguments)
+        .current_dir(folder)
+        .stdin(std::process::Stdio::null())
+        .stderr(std::process::Stdio::inherit())
+        .output();
+    match (output, &declaration.default) {
+        (Ok(output), _) if output.status.success() => match String::from_utf8(output.stdout) {
+            Ok(text) => Ok(Secret::new(text.trim_end_matches(['\r', '\n']).to_owned())),
+            Err(_) => problem(format!("`{program}` printed bytes that are no text.")),
+        },
+        (_, Some(default)) => Ok(Secret::new(default.clone())),
+        (Ok(output), None) => problem(format!("`{program}` ended with {}.", output.status)),
+        (Err(error), None) => problem(format!("`{program}` cannot be run: {error}")),
+    }
+}
+
+impl Execute for Vault {
+    fn provider(&self) -> &'static str {
+        "secret"
+    }
+
+    fn lane(&self, _job: &Job) -> String {
+        "secrets".into()
+    }
+
+    fn execute<'a>(&'a self, jobs: Vec<Job>, events: &'a dyn Events) -> BoxFuture<'a, Vec<JobResult>> {
+        Box::pin(async move {
+            let addresses: Vec<Address> = jobs.into_iter().map(|job| job.address).collect();
+            for address in &addresses {
+                events.event(Event::Started { address: address.clone(), verb: Verb::Create });
+            }
+            let names: Vec<String> = addresses.iter().map(|address| address.name.clone()).collect();
+            let made = self.make(&names).map_err(|error| {
+                let mut failure =
+                    RemoteError::new(Fault::Refused, "make the stack's secrets", error.to_string());
+                failure.hint = error.hint();
+                failure
+            });
+            addresses.into_iter().map(|address| (address, made.clone().map(|()| Outputs::new()))).collect()
+        })
+    }
+}
