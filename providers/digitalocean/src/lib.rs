@@ -1,1 +1,31 @@
-//! 
+//! DigitalOcean: droplets and firewalls.
+//!
+//! What exists is recognised by its marker: a droplet by tags, a firewall by name. [`DigitalOceanObserver`] reads and
+//! has nothing to write with; [`DigitalOceanExecutor`] carries out planned actions.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod api;
+mod droplet;
+mod execute;
+mod firewall;
+mod marker;
+mod observe;
+mod settings;
+
+use ipai_core::ResourceType;
+
+pub use droplet::{Birth, DropletType};
+pub use execute::{BirthMaker, DigitalOceanExecutor};
+pub use firewall::FirewallType;
+pub use observe::DigitalOceanObserver;
+pub use settings::{DEFAULT_BASE_URL, Jitter, Limits, Settings};
+
+/// The provider's name, the first part of its addresses.
+pub const PROVIDER: &str = "digitalocean";
+
+/// The types of this provider, in the order in which their objects are created.
+#[must_use]
+pub fn types() -> Vec<Box<dyn ResourceType>> {
+    vec![Box::new(DropletType), Box::new(FirewallType)]
+}

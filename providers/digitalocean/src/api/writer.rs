@@ -1,0 +1,89 @@
+//! Changing. Built by the executor alone.
+
+use ipai_core::RemoteError;
+use serde::de::DeserializeOwned;
+
+use super::error::ApiError;
+use super::objects::{Action, Created, Firewall, One, Tag};
+use super::reader::{Reader, Repeat};
+use super::requests::{Change, Method};
+use super::wire::Call;
+use crate::settings::Settings;
+
+/// Changes what is there, and reads.
+#[derive(Clone)]
+pub(crate) struct Writer {
+    /// The reading half.
+    pub(crate) reader: Reader,
+}
+
+impl Writer {
+    pub(crate) fn new(settings: &Settings) -> Result<Self, RemoteError> {
+        Ok(Self { reader: Reader::new(settings)? })
+    }
+
+    /// Sends a change whose success has no body.
+    async fn done(&self, change: &Change) -> Result<(), ApiError> {
+        let call = Call::from(change);
+        self.reader.wire.repeatedly(&call, Repeat::Harmless).await?.nothing(&call)
+    }
+
+    /// Sends a change until it may have arrived, and not again: what became of it after a lost answer is for the caller to find out.
+    async fn once<T: DeserializeOwned>(&self, change: &Change) -> Result<T, ApiError> {
+        let call = Call::from(change);
+        self.reader.wire.repeatedly(&call, Repeat::Harmful).await?.json(&call)
+    }
+
+    /// Asks for a droplet. Never repeated by itself: two requests make two droplets.
+    pub(crate) async fn create_droplet(&self, change: &Change) -> Result<Created, ApiError> {
+        self.once(change).await
+    }
+
+    /// Starts an action.
+    pub(crate) async fn act(&self, change: &Change) -> Result<Action, ApiError> {
+        Ok(self.once::<One<Action>>(change).await?.0)
+    }
+
+    /// Deletes something; what is gone already is success.
+    pub(crate) async fn delete(&self, change: &Change) -> Result<(), ApiError> {
+        debug_assert_eq!(change.method, Method::Delete);
+        match self.done(change).await {
+            Err(error) if error.is_not_found() => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Makes sure that a tag exists; returns the spelling that counts, for tags are stable in their case.
+    pub(crate) async fn ensure_tag(&self, name: &str) -> Result<String, ApiError> {
+        let change = Change::create_tag(name);
+        let call = Call::from(&change);
+        match self.reader.wire.repeatedly(&call, Repeat::Harmless).await {
+            Ok(answer) => Ok(answer.json::<One<Tag>>(&call)?.0.name),
+            // It was there already, and the API says so in one way or another.
+            Err(error) if error.says("already") || error.says("exist") => Ok(name.to_owned()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Puts an existing tag on a droplet.
+    pub(crate) async fn tag(&self, tag: &str, id: u64) -> Result<(), ApiError> {
+        self.done(&Change::tag_droplet(tag, id)).await
+    }
+
+    /// Makes a firewall. Its name is unique, so a second one cannot come of it, but a refusal as duplicate can.
+    pub(crate) async fn create_firewall(&self, change: &Change) -> Result<Firewall, ApiError> {
+        Ok(self.once::<One<Firewall>>(change).await?.0)
+    }
+
+    /// Sets the whole of a firewall.
+    pub(crate) async fn put_firewall(&self, change: &Change) -> Result<Firewall, ApiError> {
+        let call = Call::from(change);
+        Ok(self
+            .reader
+            .wire
+            .repeatedly(&call, Repeat::Harmless)
+            .await?
+            .json::<One<Firewall>>(&call)?
+            .0)
+    }
+}

@@ -1,0 +1,161 @@
+//! Carrying out planned actions.
+
+mod action;
+mod create;
+mod delete;
+mod droplet;
+mod firewall;
+mod patience;
+mod tags;
+mod update;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use ipai_core::{
+    Address, BoxFuture, Event, Events, Execute, Fault, Job, JobResult, Outputs, RemoteError, Verb,
+};
+
+use crate::PROVIDER;
+use crate::api::Writer;
+use crate::droplet::Birth;
+use crate::settings::{Limits, Settings};
+
+/// Makes the SSH host key that a new droplet is born with.
+pub type BirthMaker = Arc<dyn Fn() -> Result<Birth, String> + Send + Sync>;
+
+/// Carries out actions on droplets and firewalls.
+pub struct DigitalOceanExecutor {
+    writer: Writer,
+    limits: Limits,
+    poll: Duration,
+    birth: BirthMaker,
+    /// The droplets that this executor made or changed: a list may not show a new droplet yet.
+    known: Mutex<BTreeMap<Address, u64>>,
+}
+
+impl DigitalOceanExecutor {
+    /// Prepares to execute; contacts nobody. `birth` makes the host key of each new droplet.
+    ///
+    /// # Errors
+    /// The base URL would leak the token, or the token cannot be one.
+    pub fn new(settings: &Settings, birth: BirthMaker) -> Result<Self, RemoteError> {
+        Ok(Self {
+            writer: Writer::new(settings)?,
+            limits: settings.limits.clone(),
+            poll: settings.poll,
+            birth,
+            known: Mutex::default(),
+        })
+    }
+
+    /// Makes the tags of a droplet pin exactly these host keys, SHA-256 in hex. New pins are set before old ones go.
+    ///
+    /// # Errors
+    /// The droplet is not there, or the API refuses.
+    pub async fn pin_host_keys(
+        &self,
+        droplet_id: &str,
+        fingerprints_hex: &[String],
+    ) -> Result<(), RemoteError> {
+        tags::pin_host_keys(&self.writer, number(droplet_id)?, fingerprints_hex).await
+    }
+
+    fn remember(&self, address: &Address, id: u64) {
+        // What is in the map stays true whatever another thread did.
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(address.clone(), id);
+    }
+
+    fn recall(&self, address: &Address) -> Option<u64> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).get(address).copied()
+    }
+}
+
+impl Execute for DigitalOceanExecutor {
+    fn provider(&self) -> &'static str {
+        PROVIDER
+    }
+
+    /// Every droplet and firewall goes its own way.
+    fn lane(&self, job: &Job) -> String {
+        job.address.to_string()
+    }
+
+    fn execute<'a>(
+        &'a self,
+        jobs: Vec<Job>,
+        events: &'a dyn Events,
+    ) -> BoxFuture<'a, Vec<JobResult>> {
+        Box::pin(async move {
+            let mut results = Vec::with_capacity(jobs.len());
+            for job in jobs {
+                let task = Task { executor: self, job: &job, events };
+                let result = task.run().await;
+                results.push((job.address.clone(), result));
+            }
+            results
+        })
+    }
+}
+
+/// One job under way.
+#[derive(Clone, Copy)]
+struct Task<'a> {
+    executor: &'a DigitalOceanExecutor,
+    job: &'a Job,
+    events: &'a dyn Events,
+}
+
+impl Task<'_> {
+    async fn run(&self) -> Result<Outputs, RemoteError> {
+        match (self.job.address.kind.as_str(), self.job.verb) {
+            (_, Verb::NoOp) => Ok(self.observed_outputs()),
+            ("droplet", Verb::Create) => self.create_droplet(None).await,
+            ("droplet", Verb::Update) => self.update_droplet().await,
+            ("droplet", Verb::Replace) => self.replace_droplet().await,
+            ("droplet", Verb::Delete) => self.delete_droplet().await,
+            ("droplet", Verb::Adopt) => self.adopt_droplet().await,
+            ("droplet", Verb::Forget) => self.forget_droplet().await,
+            ("firewall", Verb::Create) => self.create_firewall().await,
+            ("firewall", Verb::Update) => self.update_firewall().await,
+            ("firewall", Verb::Replace) => {
+                self.delete_firewall().await?;
+                self.create_firewall().await
+            }
+            ("firewall", Verb::Delete) => self.delete_firewall().await,
+            ("firewall", Verb::Adopt) => self.adopt_firewall().await,
+            ("firewall", Verb::Forget) => self.forget_firewall().await,
+            (kind, _) => Err(self.refuse(format!("DigitalOcean has no `{kind}` here"))),
+        }
+    }
+
+    fn observed_outputs(&self) -> Outputs {
+        self.job.live.as_ref().map(|live| live.outputs.clone()).unwrap_or_default()
+    }
+
+    /// The number of the observed droplet.
+    fn observed_id(&self) -> Result<Option<u64>, RemoteError> {
+        self.job.live.as_ref().map(|live| number(&live.id)).transpose()
+    }
+
+    /// A failure of the job that is no answer of the API.
+    fn refuse(&self, cause: impl Into<String>) -> RemoteError {
+        let verb = format!("{:?}", self.job.verb).to_lowercase();
+        RemoteError::new(Fault::Refused, format!("{verb} {}", self.job.address), cause)
+    }
+
+    /// Tells what goes on.
+    fn say(&self, text: impl Into<String>) {
+        let address = self.job.address.clone();
+        self.events.event(Event::Progress { address, text: text.into() });
+    }
+}
+
+fn number(id: &str) -> Result<u64, RemoteError> {
+    let wrong = |_| {
+        RemoteError::new(Fault::Refused, "name a droplet", format!("`{id}` is no droplet's number"))
+    };
+    id.parse().map_err(wrong)
+}

@@ -1,0 +1,87 @@
+//! What several verbs need to know of a droplet.
+
+use std::collections::BTreeSet;
+
+use ipai_core::{Outputs, RemoteError};
+use serde_json::json;
+
+use super::Task;
+use super::action::absent_as_none;
+use super::patience::Patience;
+use crate::api::{Droplet, Get, ReservedIp, Status};
+use crate::droplet::{Surroundings, outputs};
+use crate::marker::{self, Marks};
+
+impl Task<'_> {
+    /// Waits until a new droplet is active, and then, as a wait of its own, until it has a public address.
+    pub(super) async fn grown_up(&self, id: u64) -> Result<Droplet, RemoteError> {
+        let limits = &self.executor.limits;
+        let mut active = Patience::new(self, format!("droplet {id} is active"), limits.create);
+        loop {
+            // A new droplet may answer "not found" for a while.
+            let look = absent_as_none(self.executor.writer.reader.droplet(id).await);
+            match active.overlook(look)?.flatten() {
+                Some((droplet, _)) if droplet.status != Status::New && !droplet.locked => break,
+                _ => active.pause().await?,
+            }
+        }
+        let what = format!("droplet {id} has a public address");
+        let mut addressed = Patience::new(self, what, limits.address);
+        loop {
+            let look = absent_as_none(self.executor.writer.reader.droplet(id).await);
+            match addressed.overlook(look)?.flatten() {
+                Some((droplet, _)) if droplet.public_v4().next().is_some() => return Ok(droplet),
+                _ => addressed.pause().await?,
+            }
+        }
+    }
+
+    /// Switches the droplet on or off as wanted.
+    pub(super) async fn set_power(&self, id: u64) -> Result<(), RemoteError> {
+        let wanted = self.job.desired.as_ref().and_then(|wanted| wanted.text("power"));
+        match wanted {
+            Some("off") => self.switch_off(id).await,
+            Some("on") => self.switch_on(id).await,
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) async fn switch_on(&self, id: u64) -> Result<(), RemoteError> {
+        let running = |droplet: &Droplet| droplet.status != Status::Off;
+        self.bring(id, json!({ "type": "power_on" }), running).await.map(drop)
+    }
+
+    /// Shuts down gracefully, and cuts the power when that takes too long.
+    pub(super) async fn switch_off(&self, id: u64) -> Result<(), RemoteError> {
+        self.shut_down(id).await?;
+        let off = |droplet: &Droplet| droplet.status == Status::Off;
+        self.bring(id, json!({ "type": "power_off" }), off).await.map(drop)
+    }
+
+    /// What others may refer to, as the droplet is now.
+    pub(super) async fn outputs_now(
+        &self,
+        id: u64,
+        host_keys: &[String],
+    ) -> Result<Outputs, RemoteError> {
+        let (droplet, now) = self.executor.writer.reader.droplet(id).await?;
+        let mut reserved = BTreeSet::new();
+        if droplet.public_v4().nth(1).is_some() {
+            let all = self.executor.writer.reader.list::<ReservedIp>(&Get::reserved_ips()).await?;
+            reserved.extend(all.items.into_iter().map(|reserved| reserved.ip));
+        }
+        let around = Surroundings { now, reserved: &reserved, desired: None };
+        Ok(outputs(&droplet, host_keys, around))
+    }
+
+    /// Refuses to touch a droplet that is no longer marked as this resource. One without any tags was recognised by
+    /// its name, shortly after its creation.
+    pub(super) fn still_ours(&self, droplet: &Droplet) -> Result<(), RemoteError> {
+        let marks = Marks::read(&self.job.stack, &droplet.tags);
+        if droplet.tags.is_empty() || marks.addresses.contains(&self.job.address) {
+            return Ok(());
+        }
+        let tag = marker::address_tag(&self.job.stack, &self.job.address);
+        Err(self.refuse(format!("droplet {} does not carry the tag `{tag}`", droplet.id)))
+    }
+}
