@@ -14,8 +14,9 @@ use flate2::read::MultiGzDecoder;
 
 use super::{Command, MAX_ERROR, MAX_OUTPUT};
 
-/// Base64 of the largest output, and the words before it.
-const MAX_LINE: usize = MAX_OUTPUT / 3 * 4 + 1024;
+/// Base64 of the largest output, the words before it, and what gzip adds to noise (5 bytes for each
+/// stored block of at least 16 KiB).
+const MAX_LINE: usize = (MAX_OUTPUT + MAX_OUTPUT / 1024) / 3 * 4 + 1024;
 
 /// How much a host may say that is no answer, such as a greeting from a login script.
 const MAX_NOISE: usize = 64 * 1024;
@@ -89,7 +90,7 @@ impl Decoder {
             self.line.extend_from_slice(part);
             if part.ends_with(b"\n") {
                 let line = std::mem::take(&mut self.line);
-                if self.read(line.trim_ascii_end())? {
+                if self.read(line.strip_suffix(b"\n").unwrap_or(&line))? {
                     return Ok(Some(std::mem::take(&mut self.answer)));
                 }
             }
