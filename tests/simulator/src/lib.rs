@@ -5,6 +5,8 @@
 //! services are: things appear late, names are not unique, lists have pages, limits bite. Lateness
 //! is counted in requests, never in seconds, so that a test of it needs no clock.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 mod address;
 mod call;
 mod clock;
@@ -12,13 +14,17 @@ mod cloudflare;
 mod digitalocean;
 mod fault;
 mod handle;
+pub mod hosts;
 mod limit;
 mod log;
+#[cfg(feature = "openapi")]
+pub mod openapi;
 mod options;
 mod route;
 pub mod seam;
 mod server;
 mod simulator;
+pub mod tools;
 mod wire;
 mod world;
 

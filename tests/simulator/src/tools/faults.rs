@@ -1,0 +1,62 @@
+//! What a test can break about a host's tools: `faults.json` in its bookkeeping folder.
+
+use std::io;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+/// How the simulated tools misbehave. The default is a healthy host.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ToolFaults {
+    /// There is no `docker`: the shell's "not found", exit status 127.
+    pub docker_absent: bool,
+    /// There is a `docker` without its Compose plugin.
+    pub compose_absent: bool,
+    /// The client is there and the engine does not answer.
+    pub engine_down: bool,
+    /// Images that cannot be pulled, by their reference.
+    pub unpullable: Vec<String>,
+    /// Services whose healthcheck never succeeds.
+    pub unhealthy: Vec<String>,
+    /// Services whose program ends with exit status 1 at once.
+    pub failing: Vec<String>,
+    /// What commands in containers (`exec`, `run`) answer; the first that fits counts.
+    pub answers: Vec<Answer>,
+    /// How often a container is looked at until it is healthy; absent: 2.
+    pub looks_until_healthy: Option<u32>,
+    /// What `cloud-init status` says instead of `done`: `running` or `error`.
+    pub cloud_init: Option<String>,
+}
+
+/// The answer of one kind of command in a container.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Answer {
+    /// Text that the command contains, its words joined by spaces and led by the service's name.
+    pub contains: String,
+    /// The exit status.
+    pub exit: u8,
+    /// What it prints.
+    pub stdout: String,
+    /// What it complains.
+    pub stderr: String,
+}
+
+impl ToolFaults {
+    /// Reads the faults of the host with this bookkeeping folder.
+    pub fn load(folder: &Path) -> io::Result<Self> {
+        super::store::read(folder, "faults")
+    }
+
+    /// Makes these the faults of the host with this bookkeeping folder.
+    pub fn save(&self, folder: &Path) -> io::Result<()> {
+        super::store::change(folder, "faults", |held: &mut Self| *held = self.clone())
+    }
+
+    /// Finds the answer to a command in a container of `service`.
+    pub(super) fn answer(&self, service: &str, command: &[String]) -> Option<&Answer> {
+        let text = format!("{service} {}", command.join(" "));
+        self.answers.iter().find(|answer| text.contains(&answer.contains))
+    }
+}
