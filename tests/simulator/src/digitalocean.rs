@@ -69,6 +69,11 @@ pub(crate) const ROUTES: &[Route] = &[
         "/v2/droplets/{droplet_id}/destroy_with_associated_resources/status",
         associated::status,
     ),
+    route(
+        "POST",
+        "/v2/droplets/{droplet_id}/destroy_with_associated_resources/retry",
+        associated::retry,
+    ),
     route("GET", "/v2/firewalls", firewalls::list),
     route("POST", "/v2/firewalls", firewalls::create),
     route("GET", "/v2/firewalls/{firewall_id}", firewalls::get),

@@ -266,9 +266,11 @@ async fn exports_what_it_imports() {
     );
     let base = world.simulator.cloudflare_url.trim_end_matches('/').to_owned();
     let request = world.client.post(format!("{base}{}/import", world.records()));
-    let request = request.bearer_auth("t").header("content-type", "multipart/form-data; boundary=edge");
+    let request =
+        request.bearer_auth("t").header("content-type", "multipart/form-data; boundary=edge");
     let answer: Value =
-        serde_json::from_str(&request.body(body).send().await.unwrap().text().await.unwrap()).unwrap();
+        serde_json::from_str(&request.body(body).send().await.unwrap().text().await.unwrap())
+            .unwrap();
     assert_eq!(answer["result"], json!({"recs_added": 3, "total_records_parsed": 3}), "{answer}");
     let exported = world.get(&format!("{}/export", world.records())).await;
     assert!(exported.header("content-type").starts_with("text/plain"));

@@ -136,7 +136,8 @@ async fn one_event_at_a_time_holds_a_droplet() {
 #[tokio::test]
 async fn a_new_key_is_unknown_for_a_while() {
     let world = world(Pace { key_lag: 1, ..Pace::instant() }).await;
-    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIG9wZXJhdG9yLWtleS1mb3ItdGVzdHMtb25seS0xMjM0 ops";
+    let key =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIG9wZXJhdG9yLWtleS1mb3ItdGVzdHMtb25seS0xMjM0 ops";
     let body = json!({"name": "ops", "public_key": key});
     let made = world.post("/v2/account/keys", body.clone()).await;
     assert_eq!(made.status, 201, "{}", made.text);

@@ -38,6 +38,11 @@ pub(super) fn status(cx: &mut Cx<'_>, call: &Call) -> Answer {
     Ok(Reply::json(200, status.clone()))
 }
 
+/// Nothing that is destroyed here ever fails, so there is nothing left to retry.
+pub(super) fn retry(cx: &mut Cx<'_>, call: &Call) -> Answer {
+    status(cx, call).map(|_| Reply::empty(202))
+}
+
 fn belongings(state: &State, droplet: u64) -> Map<String, Value> {
     let ips = state.reserved_ips.iter().filter(|ip| ip.droplet == Some(droplet));
     let ips = ips.map(|ip| thing(&ip.ip.to_string(), &ip.ip.to_string(), "4.00"));

@@ -6,11 +6,10 @@ use ipai_simulator::{Clock, Limits, Options, Pace, Simulator};
 use serde_json::Value;
 use std::time::Duration;
 
-/// A simulator, a client of it, and the token that the client sends.
+/// A simulator and a client of it.
 pub(crate) struct World {
     pub(crate) simulator: Simulator,
     pub(crate) client: reqwest::Client,
-    pub(crate) token: String,
 }
 
 /// An answer.
@@ -57,7 +56,7 @@ pub(crate) async fn world_with(options: Options) -> World {
     let simulator = Simulator::start(options).await.unwrap();
     let client =
         reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-    World { simulator, client, token: "sandbox".to_owned() }
+    World { simulator, client }
 }
 
 impl World {
@@ -68,12 +67,23 @@ impl World {
         path: &str,
         body: Option<Value>,
     ) -> reqwest::Result<Answer> {
+        self.call_as("sandbox", method, path, body).await
+    }
+
+    /// Calls with that token.
+    pub(crate) async fn call_as(
+        &self,
+        token: &str,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+    ) -> reqwest::Result<Answer> {
         let url = match path.starts_with("/v2") {
             true => format!("{}{path}", self.simulator.digitalocean_url),
             false => format!("{}{}", self.simulator.cloudflare_url.trim_end_matches('/'), path),
         };
         let method = method.parse().unwrap();
-        let mut request = self.client.request(method, url).bearer_auth(&self.token);
+        let mut request = self.client.request(method, url).bearer_auth(token);
         if let Some(body) = body {
             request = request.json(&body);
         }
@@ -86,6 +96,10 @@ impl World {
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
         self.try_call("GET", path, None).await.unwrap()
+    }
+
+    pub(crate) async fn get_as(&self, token: &str, path: &str) -> Answer {
+        self.call_as(token, "GET", path, None).await.unwrap()
     }
 
     pub(crate) async fn post(&self, path: &str, body: Value) -> Answer {
