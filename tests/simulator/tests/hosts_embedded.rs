@@ -160,20 +160,38 @@ fn answers_line_by_line_on_one_channel() {
 fn kills_the_program_and_its_children_when_the_channel_closes() {
     let world = World::new();
     let session = world.login("deploy", &key(2)).unwrap();
-    let pids = start_sleepers(&session);
-    drop(session);
+    let (channel, pids) = start_sleepers(&session);
+    drop(channel);
     eventually("the sleepers are gone", || pids.iter().all(|pid| !alive(pid)));
+}
+
+#[test]
+fn kills_the_program_when_the_connection_breaks() {
+    let world = World::new();
+    let stream = std::net::TcpStream::connect((world.address, world.hosts.port())).unwrap();
+    let twin = stream.try_clone().unwrap();
+    let mut session = ssh2::Session::new().unwrap();
+    session.set_tcp_stream(stream);
+    session.handshake().unwrap();
+    session.userauth_pubkey_memory("deploy", None, &key(2).private, None).unwrap();
+    let (channel, pids) = start_sleepers(&session);
+    twin.shutdown(std::net::Shutdown::Both).unwrap();
+    eventually("the sleepers are gone", || pids.iter().all(|pid| !alive(pid)));
+    session.set_blocking(false);
+    drop(channel);
 }
 
 #[test]
 fn halting_cuts_connections_and_kills_programs() {
     let world = World::new();
     let session = world.login("deploy", &key(2)).unwrap();
-    let pids = start_sleepers(&session);
+    let (channel, pids) = start_sleepers(&session);
     let start = Instant::now();
     world.runtime.block_on(world.hosts.halt(ID)).unwrap();
     assert!(start.elapsed() < Duration::from_secs(2));
     eventually("the sleepers are gone", || pids.iter().all(|pid| !alive(pid)));
+    session.set_blocking(false);
+    drop(channel);
     assert!(exec(&session, ": ipai-host-1; true", b"").is_err());
     assert!(world.login("deploy", &key(2)).err().unwrap().starts_with("connect: "));
     assert!(world.host().root().exists());
@@ -267,7 +285,8 @@ fn connecting_and_running_takes_tens_of_milliseconds() {
     assert!(times[4] < Duration::from_millis(400), "{times:?}");
 }
 
-fn start_sleepers(session: &ssh2::Session) -> Vec<String> {
+/// Starts a program with a child; returns its channel and both process ids.
+fn start_sleepers(session: &ssh2::Session) -> (ssh2::Channel, Vec<String>) {
     let mut channel = session.channel_session().unwrap();
     channel.exec(": ipai-host-1; sleep 300 & echo $$; echo $!; wait").unwrap();
     let mut bytes = [0; 1];
@@ -278,7 +297,7 @@ fn start_sleepers(session: &ssh2::Session) -> Vec<String> {
     }
     let pids: Vec<String> = text.lines().map(str::to_owned).collect();
     assert!(pids.iter().all(|pid| alive(pid)));
-    pids
+    (channel, pids)
 }
 
 /// A zombie is as good as dead.

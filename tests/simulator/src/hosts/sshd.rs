@@ -140,8 +140,10 @@ impl Shared {
 impl Hosts for Sshd {
     fn boot(&self, boot: Boot) -> BoxFuture<'_, io::Result<()>> {
         let shared = Arc::clone(&self.shared);
-        let start = tokio::task::spawn_blocking(move || shared.boot_host(&boot));
-        Box::pin(async move { start.await.map_err(io::Error::other)? })
+        Box::pin(async move {
+            let start = tokio::task::spawn_blocking(move || shared.boot_host(&boot));
+            start.await.map_err(io::Error::other)?
+        })
     }
 
     fn halt(&self, id: u64) -> BoxFuture<'_, io::Result<()>> {

@@ -88,8 +88,7 @@ fn split(argument: &str, known: &[Opt]) -> Vec<(String, Option<String>)> {
         };
     }
     let mut found = Vec::new();
-    let mut letters = argument.char_indices().skip(1);
-    while let Some((at, letter)) = letters.next() {
+    for (at, letter) in argument.char_indices().skip(1) {
         let spelling = format!("-{letter}");
         let takes = known.iter().any(|o| o.valued && o.names.contains(&spelling.as_str()));
         let rest = &argument[at + letter.len_utf8()..];

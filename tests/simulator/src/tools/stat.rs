@@ -136,10 +136,11 @@ fn field(directive: char, path: &Path, file: &Metadata, owners: &Owners) -> Stri
         'X' => file.atime().to_string(),
         'Y' => file.mtime().to_string(),
         'Z' => file.ctime().to_string(),
-        'N' => match fs::read_link(path) {
-            Ok(target) => format!("'{}' -> '{}'", path.display(), target.display()),
-            Err(_) => format!("'{}'", path.display()),
-        },
+        'N' if file.is_symlink() => {
+            let target = fs::read_link(path).unwrap_or_default();
+            format!("'{}' -> '{}'", path.display(), target.display())
+        }
+        'N' => format!("'{}'", path.display()),
         '%' => "%".to_owned(),
         _ => "?".to_owned(),
     }

@@ -127,8 +127,8 @@ impl Up<'_> {
     fn image(&mut self, name: &str) -> Outcome {
         let service = self.service(name)?;
         let (image, builds, never) = (service.image.clone(), service.builds, service.never_pulled);
-        let again = self.options.value("--pull") == Some("always");
-        if self.engine.images.contains(&image) && !(again && !builds) {
+        let pull_again = self.options.value("--pull") == Some("always") && !builds;
+        if self.engine.images.contains(&image) && !pull_again {
             return Ok(());
         }
         if builds {
