@@ -10,7 +10,7 @@ use ipai_core::{
     Attribute, Attributes, Change, Default, Draft, Foreign, Kind, ResourceType, Value,
 };
 
-pub(crate) use rules::{RecordType, identity};
+pub(crate) use rules::{RecordType, exclude, identity};
 
 /// One DNS record in a zone that Cloudflare serves.
 #[derive(Clone, Copy, Debug)]
@@ -178,6 +178,9 @@ impl ResourceType for DnsRecord {
     }
     fn conflict(&self, attributes: &Attributes, foreign: &Foreign) -> Option<String> {
         rules::conflict(attributes, foreign)
+    }
+    fn bucket(&self, attributes: &Attributes) -> Option<String> {
+        text(attributes, "name").map(str::to_owned)
     }
     fn clash(&self, one: &Attributes, other: &Attributes) -> Option<String> {
         rules::clash(one, other)

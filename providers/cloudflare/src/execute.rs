@@ -43,17 +43,18 @@ impl CloudflareExecutor {
             Err(error) => return all_failed(jobs, &error),
         };
         let (mut results, mut steps) = (Vec::new(), Vec::new());
-        for job in jobs {
+        for (place, job) in jobs.into_iter().enumerate() {
             let address = job.address.clone();
-            match prepare(job, &zone, &known) {
+            match prepare(place, job, &zone, &known) {
                 Ok(Some(step)) => steps.push(step),
-                Ok(None) => results.push((address, Ok(Outputs::new()))),
-                Err(error) => results.push((address, Err(error))),
+                Ok(None) => results.push((place, (address, Ok(Outputs::new())))),
+                Err(error) => results.push((place, (address, Err(error)))),
             }
         }
         let run = Run { connection: &self.connection, reader: &self.reader, zone: &zone, teller };
         results.extend(run.all(steps).await);
-        results
+        results.sort_by_key(|(place, _)| *place);
+        results.into_iter().map(|(_, result)| result).collect()
     }
 
     /// The zone's records, when one is to be adopted that the plan knows only by what it says.
@@ -103,16 +104,28 @@ impl Execute for CloudflareExecutor {
     }
 }
 
+/// How a job ended, with its place among those that were handed over.
+type Ended = (usize, JobResult);
+
+fn ended(step: &Step, result: Result<Outputs, RemoteError>) -> Ended {
+    (step.place, (step.address.clone(), result))
+}
+
 fn all_failed(jobs: Vec<Job>, error: &RemoteError) -> Vec<JobResult> {
     jobs.into_iter().map(|job| (job.address, Err(error.clone()))).collect()
 }
 
 /// Turns a job into a step; there is none for what needs no call.
-fn prepare(mut job: Job, zone: &Zone, known: &[Record]) -> Result<Option<Step>, RemoteError> {
+fn prepare(
+    place: usize,
+    mut job: Job,
+    zone: &Zone,
+    known: &[Record],
+) -> Result<Option<Step>, RemoteError> {
     if job.verb == Verb::Adopt && job.live.is_none() {
         job.live = Some(adoptable(&job, zone, known)?);
     }
-    step::of(job)
+    step::of(place, job)
 }
 
 /// The record to adopt: the one that is the same to Cloudflare as the desired one.

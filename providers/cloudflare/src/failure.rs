@@ -32,6 +32,8 @@ pub(crate) struct Failure {
 
 /// An identical record exists. Older services send the first.
 const ALREADY_SO: [u32; 2] = [81_057, 81_058];
+/// A CNAME beside an address, or the other way round.
+const IN_THE_WAY: [u32; 2] = [81_053, 81_054];
 /// The record does not exist.
 const ALREADY_GONE: u32 = 81_044;
 /// The token is malformed, unknown, or lacks a right.
@@ -62,6 +64,11 @@ impl Failure {
     /// Tells whether the objects at the other side may already be as wanted, so that a look is worth it.
     pub(crate) fn may_be_done(&self) -> bool {
         self.codes.iter().any(|code| ALREADY_SO.contains(code) || *code == ALREADY_GONE)
+    }
+
+    /// Tells whether a record of another type stood in the way. For some seconds after its deletion, it still may.
+    pub(crate) fn is_in_the_way(&self) -> bool {
+        self.codes.iter().any(|code| IN_THE_WAY.contains(code))
     }
 
     /// Tells whether every further call would meet the same failure.

@@ -106,7 +106,9 @@ fn report(
         let counter = if marker.is_some() { &mut neighbours } else { &mut strangers };
         *counter += 1;
         if names.contains(live::record_name(record).as_str()) {
-            state.foreign.push(foreign(zone, record));
+            let foreign = foreign(zone, record);
+            state.notes.extend(desired.iter().find_map(|d| beside(d, record, &foreign)));
+            state.foreign.push(foreign);
         }
     }
     state.notes.extend(note(strangers, zone, "not ipai's and stay", "not ipai's and stays"));
@@ -169,6 +171,21 @@ fn foreign(zone: &str, record: &Record) -> Foreign {
         title,
         identity,
     }
+}
+
+/// A warning where a foreign address answers beside a desired one, as after a move by hand.
+fn beside(desired: &DesiredResource, record: &Record, foreign: &Foreign) -> Option<String> {
+    let kind = RecordType::parse(&record.kind)?;
+    let answers = matches!(kind, RecordType::A | RecordType::Aaaa)
+        && desired.text("type") == Some(kind.name())
+        && desired.text("name") == Some(&live::record_name(record));
+    let same = dns_record::identity(&desired.attributes) == foreign.identity;
+    (answers && !same).then(|| {
+        format!(
+            "{} is not ipai's and stays; resolvers give it out beside `{}` until it is deleted or adopted",
+            foreign.title, desired.address
+        )
+    })
 }
 
 fn note(count: usize, zone: &str, many: &str, one: &str) -> Option<String> {

@@ -89,7 +89,7 @@ fn parts(identity: &str) -> Option<(&str, &str)> {
 
 /// Tells whether records of these types exclude each other under one name: nothing that answers for an address can
 /// stand beside a CNAME (Cloudflare's errors 81053 and 81054).
-fn exclude(one: &str, other: &str) -> bool {
+pub(crate) fn exclude(one: &str, other: &str) -> bool {
     let addresses = |kind: &str| matches!(kind, "A" | "AAAA" | "CNAME");
     (one == "CNAME" && addresses(other)) || (other == "CNAME" && addresses(one))
 }

@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use ipai_core::{Fault, JobResult, RemoteError};
+use ipai_core::{Fault, RemoteError};
 use serde_json::json;
 
 use super::settle::{Standing, outputs, settle};
 use super::step::Step;
 use super::unit::{Unit, group, pack};
+use super::{Ended, ended};
 use crate::api::{Batch, ChangeRecords};
 use crate::connection::Connection;
-use crate::dns_record::live;
+use crate::dns_record::{exclude, live};
 use crate::failure::{Failure, Meaning};
 use crate::patience::{Patience, Teller};
 use crate::reader::Reader;
@@ -18,6 +19,9 @@ use crate::wire::{BatchAnswer, Record, Zone, is_id};
 
 /// How often a batch whose answer was lost is tried in all, looking in between at what it did.
 const LOST_TRIES: u32 = 3;
+
+/// How often a create is tried in all that a deleted record is still in the way of; with the default pause, half a minute.
+const LINGER_TRIES: u32 = 6;
 
 /// One zone's changes.
 pub(super) struct Run<'a> {
@@ -34,6 +38,8 @@ struct Portion {
     lost: u32,
     /// Whether the zone was looked at after a refusal.
     looked: bool,
+    /// How often a deleted record was still in the way.
+    lingered: u32,
 }
 
 impl Portion {
@@ -41,7 +47,7 @@ impl Portion {
         self.units.iter().flatten()
     }
 
-    fn failed(self, error: &RemoteError) -> Vec<JobResult> {
+    fn failed(self, error: &RemoteError) -> Vec<Ended> {
         let together = self.units.len() == 1 && self.units.iter().any(|unit| unit.len() > 1);
         let mut error = error.clone();
         if together {
@@ -49,14 +55,14 @@ impl Portion {
                 .cause
                 .push_str("; records of one name are deleted and created together or not at all");
         }
-        self.units.into_iter().flatten().map(|step| (step.address, Err(error.clone()))).collect()
+        self.steps().map(|step| ended(step, Err(error.clone()))).collect()
     }
 }
 
 impl Run<'_> {
     /// Carries out the steps. A batch is refused for one bad record as a whole, so it is halved until the good ones
     /// have landed and the bad ones are named.
-    pub(super) async fn all(&self, steps: Vec<Step>) -> Vec<JobResult> {
+    pub(super) async fn all(&self, steps: Vec<Step>) -> Vec<Ended> {
         let batches = pack(group(steps));
         let count = batches.len();
         let mut results = Vec::new();
@@ -65,7 +71,7 @@ impl Run<'_> {
             if count > 1 {
                 self.teller.tell(format!("batch {} of {count} in {}", index + 1, self.zone.name));
             }
-            let mut waiting = vec![Portion { units, lost: 0, looked: false }];
+            let mut waiting = vec![Portion { units, lost: 0, looked: false, lingered: 0 }];
             while let Some(portion) = waiting.pop() {
                 if let Some(error) = &hopeless {
                     results.extend(portion.failed(error));
@@ -90,6 +96,9 @@ impl Run<'_> {
             Err(failure) if failure.may_be_done() && !portion.looked => {
                 self.look(Portion { looked: true, ..portion }, failure).await
             }
+            Err(failure) if failure.is_in_the_way() && portion.units.len() == 1 => {
+                self.linger(portion, failure).await
+            }
             Err(failure) => halve(portion, &failure.error),
         }
     }
@@ -102,6 +111,21 @@ impl Run<'_> {
         }
         self.teller.tell(format!("{}; looking at what it did", failure.error));
         self.look(portion, failure).await
+    }
+
+    /// A record of another type is in the way. When the zone no longer has one, it was deleted a moment ago and
+    /// lingers; Cloudflare forgets it within half a minute.
+    async fn linger(&self, mut portion: Portion, failure: Failure) -> Outcome {
+        let records = self.reader.records(self.zone, self.teller).await;
+        let gone = records.is_ok_and(|records| !records.iter().any(|r| is_in_the_way(r, &portion)));
+        portion.lingered += 1;
+        if !gone || portion.lingered >= LINGER_TRIES {
+            return Outcome::over(portion.failed(&failure.error));
+        }
+        self.teller.tell(format!("{}; it is deleted already, waiting", failure.error));
+        let pause = self.connection.limits().pause.saturating_mul(1 << portion.lingered);
+        tokio::time::sleep(pause).await;
+        Outcome { results: Vec::new(), left: vec![portion], hopeless: None }
     }
 
     /// Lists the zone and keeps only what is still to do.
@@ -135,7 +159,7 @@ impl Run<'_> {
     }
 
     /// Sends a portion as one transaction.
-    async fn send(&self, portion: &Portion) -> Result<Vec<JobResult>, Failure> {
+    async fn send(&self, portion: &Portion) -> Result<Vec<Ended>, Failure> {
         let batch = batch(portion);
         let attempted = match portion.steps().collect::<Vec<_>>()[..] {
             [step] => step.attempted.clone(),
@@ -160,14 +184,14 @@ impl Run<'_> {
 
 /// What came of a portion.
 struct Outcome {
-    results: Vec<JobResult>,
+    results: Vec<Ended>,
     left: Vec<Portion>,
     /// Set when nothing that follows can do better.
     hopeless: Option<RemoteError>,
 }
 
 impl Outcome {
-    fn over(results: Vec<JobResult>) -> Self {
+    fn over(results: Vec<Ended>) -> Self {
         Self { results, left: Vec::new(), hopeless: None }
     }
 
@@ -181,10 +205,21 @@ fn halve(mut portion: Portion, error: &RemoteError) -> Outcome {
     if portion.units.len() < 2 {
         return Outcome::over(portion.failed(error));
     }
-    let second = portion.units.split_off(portion.units.len() / 2);
-    let second = Portion { units: second, lost: 0, looked: portion.looked };
+    let half = portion.units.len() / 2;
+    let second = Portion { units: portion.units.split_off(half), lost: 0, lingered: 0, ..portion };
     // The first half is popped first.
     Outcome { results: Vec::new(), left: vec![second, portion], hopeless: None }
+}
+
+/// Tells whether a record makes one of the portion's creations impossible.
+fn is_in_the_way(record: &Record, portion: &Portion) -> bool {
+    let doomed = |step: &Step| step.delete.as_ref().is_some_and(|(id, _)| *id == record.id);
+    let name = live::record_name(record);
+    let met = |step: &Step| {
+        let kind = step.post.as_ref().and_then(|post| post.get("type")?.as_str());
+        step.enters() == Some(&*name) && kind.is_some_and(|kind| exclude(kind, &record.kind))
+    };
+    portion.steps().any(met) && !portion.steps().any(doomed)
 }
 
 fn batch(portion: &Portion) -> Batch {
@@ -197,7 +232,7 @@ fn batch(portion: &Portion) -> Batch {
 }
 
 /// Reads each step's outputs out of the answer; nothing when the answer is not one to this portion.
-fn read(portion: &Portion, answer: &BatchAnswer) -> Option<Vec<JobResult>> {
+fn read(portion: &Portion, answer: &BatchAnswer) -> Option<Vec<Ended>> {
     let mut patches = answer.patches.iter().flatten();
     let mut posts = answer.posts.iter().flatten();
     let mut results = Vec::new();
@@ -211,7 +246,7 @@ fn read(portion: &Portion, answer: &BatchAnswer) -> Option<Vec<JobResult>> {
             let named = |r: &&Record| is_id(&r.id) && Some(&*live::record_name(r)) == step.enters();
             found = outputs(posts.next().filter(named)?, &step.goal);
         }
-        results.push((step.address.clone(), Ok(found)));
+        results.push(ended(step, Ok(found)));
     }
     (patches.next().is_none() && posts.next().is_none()).then_some(results)
 }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use ipai_core::{Attributes, Fault, JobResult, Outputs, RemoteError};
+use ipai_core::{Attributes, Fault, Outputs, RemoteError};
 
 use super::step::{Goal, Step, comment};
+use super::{Ended, ended};
 use crate::dns_record::{RecordType, live, wanted};
 use crate::marker::Marker;
 use crate::wire::Record;
@@ -13,7 +14,7 @@ use crate::wire::Record;
 #[derive(Debug)]
 pub(super) enum Standing {
     /// It is over, well or not.
-    Over(JobResult),
+    Over(Ended),
     /// Something is left to do.
     Left(Step),
 }
@@ -24,11 +25,12 @@ pub(super) fn settle(mut step: Step, records: &BTreeMap<&str, &Record>, zone: &s
     let doomed = step.delete.as_ref().map(|(id, _)| id.clone()).or(old);
     if let Some((id, _)) = &step.patch {
         match (records.get(id.as_str()), &step.goal) {
-            (None, Goal::Unmarked) => return Standing::Over((step.address, Ok(Outputs::new()))),
+            (None, Goal::Unmarked) => return Standing::Over(ended(&step, Ok(Outputs::new()))),
             (None, _) => {
-                let error = RemoteError::new(Fault::NotFound, step.attempted, "the record is gone")
-                    .hint("it was removed meanwhile; run `ipai plan` again");
-                return Standing::Over((step.address, Err(error)));
+                let error =
+                    RemoteError::new(Fault::NotFound, &*step.attempted, "the record is gone")
+                        .hint("it was removed meanwhile; run `ipai plan` again");
+                return Standing::Over(ended(&step, Err(error)));
             }
             (Some(record), goal) if is_reached(record, goal, zone) => {
                 step.outputs = outputs(record, goal);
@@ -46,7 +48,7 @@ pub(super) fn settle(mut step: Step, records: &BTreeMap<&str, &Record>, zone: &s
         step.patch = (found != *marker).then(|| comment(&record.id, &marker.to_string()));
     }
     if step.size() == 0 {
-        return Standing::Over((step.address, Ok(step.outputs)));
+        return Standing::Over(ended(&step, Ok(step.outputs.clone())));
     }
     Standing::Left(step)
 }

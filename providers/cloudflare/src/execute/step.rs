@@ -11,6 +11,8 @@ use crate::marker::Marker;
 /// What a job wants of the API, and how it is recognised as done.
 #[derive(Clone, Debug)]
 pub(super) struct Step {
+    /// The job's place among those that were handed over.
+    pub(super) place: usize,
     pub(super) address: Address,
     /// In words: `create the record A chat.example.com`.
     pub(super) attempted: String,
@@ -66,10 +68,11 @@ impl Step {
 }
 
 /// Turns a job into a step; there is none when nothing has to be called.
-pub(super) fn of(job: Job) -> Result<Option<Step>, RemoteError> {
+pub(super) fn of(place: usize, job: Job) -> Result<Option<Step>, RemoteError> {
     let attempted = attempted(&job);
     let Job { stack, address, verb, desired, version, live, .. } = job;
     let step = |goal| Step {
+        place,
         address: address.clone(),
         attempted: attempted.clone(),
         delete: None,
@@ -106,10 +109,10 @@ pub(super) fn of(job: Job) -> Result<Option<Step>, RemoteError> {
         Verb::Replace => {
             let (live, (marker, attributes)) = (observed()?, wanted()?);
             let post = Some(wanted::post(&attributes, &marker.to_string()));
-            Step { delete: Some(place(live)), post, ..step(Goal::Record(marker, attributes)) }
+            Step { delete: Some(standing(live)), post, ..step(Goal::Record(marker, attributes)) }
         }
         Verb::Delete => match &live {
-            Some(live) => Step { delete: Some(place(live)), ..step(Goal::Gone) },
+            Some(live) => Step { delete: Some(standing(live)), ..step(Goal::Gone) },
             None => return Ok(None),
         },
         Verb::Adopt => {
@@ -138,7 +141,7 @@ pub(super) fn comment(id: &str, comment: &str) -> (String, Json) {
     (id.to_owned(), json!({ "id": id, "comment": comment }))
 }
 
-fn place(live: &LiveResource) -> (String, String) {
+fn standing(live: &LiveResource) -> (String, String) {
     (live.id.clone(), text(&live.attributes, "name").unwrap_or_default().to_owned())
 }
 

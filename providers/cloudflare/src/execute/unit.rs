@@ -86,6 +86,7 @@ mod tests {
             None => (text.strip_prefix('-'), None),
         };
         Step {
+            place: 0,
             address: Address::new("cloudflare", "dns_record", text),
             attempted: String::new(),
             delete: delete.map(|name| ("id".into(), name.into())),

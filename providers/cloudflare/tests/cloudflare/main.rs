@@ -1,0 +1,10 @@
+//! The provider against the simulator, and against servers that misbehave.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod answers;
+mod common;
+mod life;
+mod mishaps;
+mod rules;
+mod seeing;
