@@ -116,14 +116,19 @@ impl Link {
         place: &Place,
         command: &Command,
     ) -> Result<Output, SessionError> {
-        if self.place.as_ref() != Some(place) {
-            *self = Self { place: Some(place.clone()), ..Self::default() };
-        }
+        self.turn_to(place);
         match self.try_once(settings, place, command).await {
             Err(SessionError::ConnectionLost { .. } | SessionError::OutOfStep { .. }) => {
                 self.try_once(settings, place, command).await
             }
             other => other,
+        }
+    }
+
+    /// Forgets what is known when the home is another machine now.
+    pub(crate) fn turn_to(&mut self, place: &Place) {
+        if self.place.as_ref() != Some(place) {
+            *self = Self { place: Some(place.clone()), ..Self::default() };
         }
     }
 
@@ -155,12 +160,19 @@ impl Link {
 }
 
 /// Where a home is reached, and who must answer there.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Place {
     pub(crate) address: String,
     pub(crate) pin: HostKeyPin,
     /// Tells whether the home was created so recently that it may still boot.
     pub(crate) young: bool,
+}
+
+impl PartialEq for Place {
+    /// A host that has grown up is still the same.
+    fn eq(&self, other: &Self) -> bool {
+        self.address == other.address && self.pin == other.pin
+    }
 }
 
 impl Place {

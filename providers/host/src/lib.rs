@@ -1,15 +1,23 @@
 //! Files and Compose projects on a host, over SSH.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod batch;
+mod changes;
 pub mod compose;
 mod connections;
+mod deploy;
 mod failure;
 pub mod file;
 pub mod host_key;
 mod manifest;
 pub mod observe;
+mod provider;
+mod push;
+mod ready;
 pub mod session;
 pub mod ssh;
 
+pub use compose::ports::{PublishedPort, published_ports};
 pub use connections::{Connections, Settings};
 pub use observe::HostObserver;
+pub use provider::{HostExecutor, types};

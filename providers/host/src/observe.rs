@@ -134,11 +134,11 @@ impl Look {
         }
         let mut answer = Answer::read(&output.stdout).map_err(|error| self.name(error))?;
         let manifest = Manifest::read(self.stack.as_str(), answer.manifest.as_deref())?;
-        if answer.booting && manifest.is_new() {
+        if answer.is_booting() && manifest.is_new() {
             return Ok(self.not_ready());
         }
         self.look_at_the_rest(&mut link, &place, &manifest, &mut answer).await?;
-        link.ready = !answer.booting;
+        link.ready = !answer.is_booting();
         let report = Report {
             stack: self.stack.as_str(),
             home: &self.home,

@@ -19,8 +19,8 @@ pub(crate) struct Answer {
     pub(crate) texts: BTreeMap<String, Vec<u8>>,
     /// The manifest.
     pub(crate) manifest: Option<Vec<u8>>,
-    /// Tells whether the first boot still goes on.
-    pub(crate) booting: bool,
+    /// Plain words by section: `boot`, `compose`, `phase`, `exit`, `log`.
+    pub(crate) words: BTreeMap<String, String>,
     /// What Docker said.
     pub(crate) docker: Docker,
     /// Hashes of services, or what Compose had against the YAML, by the project's place in the question.
@@ -92,6 +92,22 @@ impl Answer {
         if ended { Ok(answer) } else { Err(bad("missing last")) }
     }
 
+    /// A plain section's words, without blanks around them; empty when it was not sent.
+    pub(crate) fn word(&self, name: &str) -> &str {
+        self.words.get(name).map(|word| word.trim()).unwrap_or_default()
+    }
+
+    /// Tells whether the first boot still goes on, from the words of `cloud-init status`.
+    pub(crate) fn is_booting(&self) -> bool {
+        let status = self.word("boot").lines().find_map(|line| line.strip_prefix("status: "));
+        matches!(status, Some("running" | "not started" | "not run"))
+    }
+
+    /// The containers that were sent; none when Docker does not answer.
+    pub(crate) fn containers(&self) -> &[Container] {
+        if let Docker::Containers(containers) = &self.docker { containers } else { &[] }
+    }
+
     fn section(&mut self, name: &str, content: &str) -> Option<()> {
         let decode = |content: &str| STANDARD.decode(content).ok();
         if name == "text" {
@@ -128,7 +144,9 @@ impl Answer {
                 self.sums = lines.map(read_sum).collect::<Option<_>>()?;
             }
             "manifest" => self.manifest = Some(content),
-            "boot" => self.booting = text == "running",
+            "boot" | "compose" | "phase" | "exit" | "log" => {
+                self.words.insert(name.to_owned(), text);
+            }
             "docker" if text.is_empty() => self.docker = Docker::Absent,
             "docker" => self.docker = Docker::Down(text),
             "containers" => self.docker = Docker::Containers(read_containers(&text)?),

@@ -13,7 +13,7 @@ fn reads_every_section() {
         section("sums", &format!("{SUM}  ./a b\n")),
         format!("text {} {}\n", STANDARD.encode("./a b"), STANDARD.encode("abc")),
         section("manifest", "{}"),
-        section("boot", "running"),
+        section("boot", "status: running\n"),
         "containers \n".into(),
         section("hash.0", "web h1\ndb h2\n"),
         section("refused.1", "no such service"),
@@ -25,7 +25,7 @@ fn reads_every_section() {
     assert_eq!(answer.stats["/l"].kind(), "a symbolic link");
     assert_eq!(answer.sums["/a b"], SUM);
     assert_eq!(answer.texts["/a b"], b"abc");
-    assert!(answer.booting);
+    assert!(answer.is_booting());
     assert_eq!(answer.docker, Docker::Containers(Vec::new()));
     assert_eq!(answer.hashes[&0].as_ref().unwrap()["db"], "h2");
     assert_eq!(answer.hashes[&1], Err("no such service".into()));

@@ -64,18 +64,18 @@ const TEXTS: &str = r#"{ printf '%s\n%s\n' "$wanted" "$wanted"; printf '%s\n' "$
 }
 "#;
 
-const BOOT: &str = r#"if [ -d ./run/cloud-init ] && [ ! -e ./run/cloud-init/result.json ]; then echo 'boot cnVubmluZw=='; fi
+const BOOT: &str = r#"if [ -d ./run/cloud-init ] && [ ! -e ./run/cloud-init/result.json ]; then echo 'status: running' | section boot; fi
 "#;
 
 const CONTAINERS: &str = r#"w=$(mktemp -d "$ipai_d/XXXXXXXX") || exit 92
 if command -v docker >/dev/null; then
   {
-    if ids=$(docker ps -aq --no-trunc 2>"$w/ps"); then
-      [ -z "$ids" ] || @INSPECT@ $ids 2>/dev/null | section containers
-      [ -n "$ids" ] || printf 'containers \n'
-    else
-      section docker <"$w/ps"
-    fi
+    ids=$(docker ps -aq --no-trunc 2>"$w/ps")
+    case $? in
+      0) { [ -z "$ids" ] || @INSPECT@ $ids 2>/dev/null; } | section containers ;;
+      127) echo 'docker ' ;;
+      *) section docker <"$w/ps" ;;
+    esac
   } >"$w/containers" &
 "#;
 

@@ -1,0 +1,183 @@
+//! From jobs to a push: which files land, which go, and what the manifest says before and after.
+
+use std::hash::{BuildHasher as _, RandomState};
+
+use ipai_core::{Content, DesiredResource, Fault, Job, RemoteError, Value, Verb, hash};
+
+use crate::file::text;
+use crate::manifest::{FileRecord, Manifest, ProjectRecord};
+use crate::push::{Landing, Push};
+
+/// What is to change on one host.
+#[derive(Debug)]
+pub(crate) struct Changes {
+    expected: Option<String>,
+    /// The manifest while files move: everything that was and will be ours, and nothing called applied yet.
+    claim: Manifest,
+    /// The manifest afterwards.
+    pub(crate) record: Manifest,
+    files: Vec<Landing>,
+    removals: Vec<String>,
+}
+
+impl Changes {
+    /// Starts from the manifest as it is.
+    pub(crate) fn new(manifest: &Manifest) -> Self {
+        Self {
+            expected: manifest.digest.clone(),
+            claim: manifest.clone(),
+            record: manifest.clone(),
+            files: Vec::new(),
+            removals: Vec::new(),
+        }
+    }
+
+    /// Adds a job on a file.
+    pub(crate) fn file(&mut self, job: &Job) -> Result<(), RemoteError> {
+        let old = job.live.as_ref().and_then(|live| text(&live.attributes, "path"));
+        match job.verb {
+            Verb::NoOp => {}
+            Verb::Create | Verb::Update | Verb::Replace => {
+                let landing = landing(wanted(job)?)?;
+                if let Some(old) = old.filter(|old| *old != landing.0.path) {
+                    self.remove_file(old);
+                }
+                self.land(landing.0, landing.1, job);
+            }
+            Verb::Adopt => {
+                let (landing, record) = landing(wanted(job)?)?;
+                let record = FileRecord { content: String::new(), ..record };
+                self.record.files.insert(landing.path, record);
+            }
+            Verb::Delete => {
+                self.remove_file(old.unwrap_or_default());
+                self.record.applied.remove(&job.address.to_string());
+            }
+            Verb::Forget => {
+                self.record.files.remove(old.unwrap_or_default());
+                self.record.applied.remove(&job.address.to_string());
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds a project's YAML.
+    pub(crate) fn project_file(
+        &mut self,
+        project: &str,
+        record: ProjectRecord,
+        yaml: &Content,
+    ) -> Result<(), RemoteError> {
+        let content = expose(yaml)?;
+        let mode = if yaml.is_sensitive() { "0600" } else { "0644" };
+        self.files.push(Landing {
+            path: crate::compose::file_path(&record.directory),
+            content,
+            mode: mode.to_owned(),
+            owner: "root:root".to_owned(),
+        });
+        self.claim.projects.insert(project.to_owned(), record.clone());
+        self.record.projects.insert(project.to_owned(), record);
+        Ok(())
+    }
+
+    /// Takes a project and its YAML away.
+    pub(crate) fn remove_project(&mut self, project: &str, directory: &str, address: &str) {
+        self.removals.push(crate::compose::file_path(directory));
+        self.forget_project(project, address);
+    }
+
+    /// Takes a project out of the manifest alone.
+    pub(crate) fn forget_project(&mut self, project: &str, address: &str) {
+        self.record.projects.remove(project);
+        self.record.applied.remove(address);
+    }
+
+    /// Writes down which version of a resource is applied.
+    pub(crate) fn applied(&mut self, job: &Job) {
+        let address = job.address.to_string();
+        match &job.version {
+            Some(version) => self.record.applied.insert(address, version.clone()),
+            None => self.record.applied.remove(&address),
+        };
+    }
+
+    fn land(&mut self, landing: Landing, record: FileRecord, job: &Job) {
+        self.claim.files.insert(landing.path.clone(), record.clone());
+        self.record.files.insert(landing.path.clone(), record);
+        self.files.push(landing);
+        self.applied(job);
+    }
+
+    fn remove_file(&mut self, path: &str) {
+        self.record.files.remove(path);
+        if !path.is_empty() {
+            self.removals.push(path.to_owned());
+        }
+    }
+
+    /// Tells whether there is nothing to do, not even to the manifest.
+    pub(crate) fn is_empty(&self) -> bool {
+        let same = self.expected.is_some() && self.claim == self.record;
+        same && self.files.is_empty() && self.removals.is_empty()
+    }
+
+    /// The push, and the manifest as it will be after it.
+    pub(crate) fn push(mut self, stack: &str) -> (Push, Manifest) {
+        // A path that one resource gives up and another takes is written, not removed.
+        self.removals.retain(|path| self.files.iter().all(|file| file.path != *path));
+        let record = self.record.to_text();
+        let manifest =
+            Manifest { digest: Some(hash::sha256_hex(record.as_bytes())), ..self.record };
+        let push = Push {
+            stack: stack.to_owned(),
+            run: format!("{:012x}", RandomState::new().hash_one(0) >> 16),
+            files: self.files,
+            removals: self.removals,
+            expected: self.expected,
+            claim: self.claim.to_text(),
+            record,
+        };
+        (push, manifest)
+    }
+}
+
+/// The wanted resource of a job that needs one.
+pub(crate) fn wanted(job: &Job) -> Result<&DesiredResource, RemoteError> {
+    job.desired
+        .as_ref()
+        .ok_or_else(|| incomplete(&job.address.to_string(), "its wanted attributes"))
+}
+
+/// A job that lacks what carrying it out needs.
+pub(crate) fn incomplete(address: &str, what: &str) -> RemoteError {
+    RemoteError::new(Fault::BadAnswer, format!("apply {address}"), format!("{what} are not known"))
+}
+
+fn landing(wanted: &DesiredResource) -> Result<(Landing, FileRecord), RemoteError> {
+    let address = wanted.address.to_string();
+    let content = wanted.attributes.get("content").and_then(Value::as_content);
+    let content = content.ok_or_else(|| incomplete(&address, "its contents"))?;
+    let default = if content.is_sensitive() { "0600" } else { "0644" };
+    let landing = Landing {
+        path: wanted.text("path").ok_or_else(|| incomplete(&address, "path and name"))?.to_owned(),
+        content: expose(content)?,
+        mode: wanted.text("mode").unwrap_or(default).to_owned(),
+        owner: wanted.text("owner").unwrap_or("root:root").to_owned(),
+    };
+    let record = FileRecord {
+        address: wanted.address.clone(),
+        content: match &content.keyed {
+            Some(keyed) => format!("keyed:{keyed}"),
+            None => content.sha256.clone(),
+        },
+        mode: landing.mode.clone(),
+        owner: landing.owner.clone(),
+    };
+    Ok((landing, record))
+}
+
+fn expose(content: &Content) -> Result<Vec<u8>, RemoteError> {
+    let text = content.text.as_ref().ok_or_else(|| incomplete("a file", "its contents"))?;
+    Ok(text.expose().as_bytes().to_vec())
+}

@@ -1,0 +1,210 @@
+//! The commands of a deployment, as values.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use crate::compose::file_path;
+use crate::observe::script::{INSPECT, PRELUDE, compose};
+use crate::session::{Command, quote};
+
+/// How long `down` may take; services have their own grace periods.
+const DOWN_LIMIT: Duration = Duration::from_secs(600);
+
+/// How long a reload command in a container may take.
+const RELOAD_LIMIT: Duration = Duration::from_secs(120);
+
+/// Exit codes of [`Project::check`].
+pub(super) const NO_DOCKER: i32 = 70;
+pub(super) const NO_ENGINE: i32 = 71;
+pub(super) const NO_COMPOSE: i32 = 72;
+pub(super) const INVALID: i32 = 73;
+/// Exit code of [`Project::start`]: an earlier deployment still goes on.
+pub(super) const BUSY: i32 = 75;
+
+/// A project on a host.
+#[derive(Clone, Debug)]
+pub(super) struct Project<'a> {
+    pub(super) stack: &'a str,
+    pub(super) name: &'a str,
+    pub(super) directory: &'a str,
+    pub(super) limit: Duration,
+}
+
+const CHECK: &str = r#"docker version --format '{{.Server.Version}}' >/dev/null
+case $? in 0) ;; 127) exit 70 ;; *) exit 71 ;; esac
+v=$(docker compose version --short) || exit 72
+printf '%s' "$v" | section compose
+"#;
+
+/// Containers of one project.
+const CONTAINERS: &str = r#"ids=$(docker ps -aq --no-trunc --filter label=com.docker.compose.project=@PROJECT@) || exit 71
+{ [ -z "$ids" ] || @INSPECT@ $ids 2>/dev/null; } | section containers
+"#;
+
+const START: &str = r#"w=./run/ipai/@STACK@.@PROJECT@
+mkdir -p -- "$w" || exit 74
+if [ -s "$w/pid" ] && [ ! -e "$w/exit" ] && kill -0 "$(cat "$w/pid")" 2>/dev/null; then exit 75; fi
+rm -f -- "$w/exit"
+(
+  trap '' HUP
+  step() { echo "$1" >"$w/phase"; shift; "$@"; }
+  @STEPS@
+  echo $? >"$w/exit.new"
+  mv -f -- "$w/exit.new" "$w/exit"
+) </dev/null >"$w/log" 2>&1 &
+echo $! >"$w/pid"
+"#;
+
+const LOOK: &str = r#"w=./run/ipai/@STACK@.@PROJECT@
+[ -e "$w/exit" ] || kill -0 "$(cat "$w/pid")" 2>/dev/null || [ -e "$w/exit" ] || echo 255 >"$w/exit"
+for f in phase exit; do [ ! -f "$w/$f" ] || section "$f" <"$w/$f"; done
+[ ! -f "$w/log" ] || tail -c 8000 -- "$w/log" | section log
+"#;
+
+impl Project<'_> {
+    fn command(&self, name: &'static str, body: &str) -> Command {
+        let script = format!("{PRELUDE}{}", self.fill_in(body));
+        Command::new(name, script, self.limit)
+    }
+
+    fn fill_in(&self, body: &str) -> String {
+        body.replace("@INSPECT@", INSPECT)
+            .replace("@STACK@", self.stack)
+            .replace("@PROJECT@", self.name)
+    }
+
+    fn compose(&self) -> String {
+        compose(self.name, self.directory, &file_path(self.directory))
+    }
+
+    /// Checks Docker, Compose and the new YAML, before anything of the old is touched, and lists what runs now.
+    pub(super) fn check(&self, yaml: Vec<u8>) -> Command {
+        let folder = quote(&format!(".{}", self.directory));
+        let compose = compose(self.name, self.directory, "-");
+        let body = format!(
+            "{CHECK}(umask 022; mkdir -p -- {folder}) || exit 74\n{compose} config -q || exit 73\n{CONTAINERS}echo 'end '\n"
+        );
+        self.command("check the Compose file", &body).stdin(yaml)
+    }
+
+    /// Starts pulling, building and `up` in the background, so that a cut link stops none of it and its progress can
+    /// be looked at. Images are fetched before anything stops. `anew` are services to create again although Compose
+    /// sees no reason.
+    pub(super) fn start(&self, built: &[&str], anew: &[&str]) -> Command {
+        let compose = self.compose();
+        let list =
+            |names: &[&str]| names.iter().map(|name| quote(name)).collect::<Vec<_>>().join(" ");
+        let mut steps =
+            format!("step pull {compose} pull --quiet --ignore-buildable --policy missing");
+        // Writing to a text cannot fail.
+        if !built.is_empty() {
+            let _ = write!(steps, " &&\n  step build {compose} build {}", list(built));
+        }
+        let _ = write!(steps, " &&\n  step up {compose} up -d --remove-orphans --no-build");
+        if !anew.is_empty() {
+            let _ = write!(
+                steps,
+                " &&\n  step up {compose} up -d --no-build --no-deps --force-recreate {}",
+                list(anew)
+            );
+        }
+        self.command("bring the project up", &START.replace("@STEPS@", &steps))
+    }
+
+    /// Looks at the deployment and at the project's containers.
+    pub(super) fn look(&self) -> Command {
+        self.command("look at the project", &format!("{LOOK}{CONTAINERS}echo 'end '\n"))
+    }
+
+    /// Runs a command in a service's container.
+    pub(super) fn reload(&self, service: &str, words: &[String]) -> Command {
+        let words: Vec<String> = words.iter().map(|word| quote(word)).collect();
+        let body = format!(
+            "{} exec -T {} {} </dev/null\n",
+            self.compose(),
+            quote(service),
+            words.join(" ")
+        );
+        Command { limit: RELOAD_LIMIT, ..self.command("reload a service", &body) }
+    }
+
+    /// The last lines of a container's log.
+    pub(super) fn logs(&self, container: &str) -> Command {
+        let body =
+            format!("docker logs --tail 20 {} 2>&1 | section log\necho 'end '\n", quote(container));
+        self.command("read a container's log", &body)
+    }
+
+    /// Takes the project down and keeps its volumes. Without Docker it is down.
+    pub(super) fn down(&self) -> Command {
+        let file = quote(&format!(".{}", file_path(self.directory)));
+        let body = format!(
+            "docker version >/dev/null 2>&1\n[ $? != 127 ] || exit 0\n\
+             [ -f {file} ] && {} down --remove-orphans && exit 0\n\
+             docker compose -p {} down --remove-orphans\n",
+            self.compose(),
+            quote(self.name)
+        );
+        Command { limit: DOWN_LIMIT, ..self.command("take the project down", &body) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PROJECT: Project<'_> = Project {
+        stack: "ops",
+        name: "ops",
+        directory: "/opt/it's",
+        limit: Duration::from_secs(60),
+    };
+
+    const COMPOSE: &str = r#"docker compose -p 'ops' --project-directory "${IPAI_ROOT-}"'/opt/it'\''s' -f "${IPAI_ROOT-}"'/opt/it'\''s/compose.yaml'"#;
+
+    #[test]
+    fn images_come_before_anything_stops() {
+        let script = PROJECT.start(&["web"], &["app"]).script;
+        let steps = [
+            "step pull COMPOSE pull --quiet --ignore-buildable --policy missing &&",
+            "step build COMPOSE build 'web' &&",
+            "step up COMPOSE up -d --remove-orphans --no-build &&",
+            "step up COMPOSE up -d --no-build --no-deps --force-recreate 'app'",
+        ];
+        let steps = steps.map(|step| step.replace("COMPOSE", COMPOSE)).join("\n  ");
+        assert!(script.contains(&steps), "{script}");
+    }
+
+    #[test]
+    fn words_of_a_reload_stay_words() {
+        let words = ["caddy".to_owned(), "a b;c".to_owned()];
+        let script = PROJECT.reload("caddy", &words).script;
+        assert!(
+            script.ends_with(&format!("{COMPOSE} exec -T 'caddy' 'caddy' 'a b;c' </dev/null\n"))
+        );
+    }
+
+    #[test]
+    fn down_never_removes_volumes() {
+        let script = PROJECT.down().script;
+        assert_eq!(script.matches("down --remove-orphans").count(), 2);
+        assert!(!script.contains(" -v") && !script.contains("--volumes"), "{script}");
+    }
+
+    #[test]
+    fn every_script_is_posix_shell() {
+        let commands = [
+            PROJECT.check(Vec::new()),
+            PROJECT.start(&["a"], &[]),
+            PROJECT.look(),
+            PROJECT.reload("a", &["b".into()]),
+            PROJECT.logs("0123"),
+            PROJECT.down(),
+        ];
+        for command in commands {
+            let status =
+                std::process::Command::new("dash").args(["-nc", &command.script]).status().unwrap();
+            assert!(status.success(), "{}", command.script);
+        }
+    }
+}

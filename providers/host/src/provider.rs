@@ -1,0 +1,136 @@
+//! The provider `host`: its resource types, and the half that changes things.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ipai_core::{
+    Address, BoxFuture, Events, Execute, Fault, Job, JobResult, Outputs, RemoteError, ResourceType,
+    StackId,
+};
+
+use crate::batch::Batch;
+use crate::changes::Changes;
+use crate::compose::ComposeType;
+use crate::connections::{Connections, Place};
+use crate::file::FileType;
+use crate::ready::Wait;
+
+/// The resource types of this provider, in the order of creation.
+#[must_use]
+pub fn types() -> Vec<Box<dyn ResourceType>> {
+    vec![Box::new(FileType), Box::new(ComposeType)]
+}
+
+/// Carries out actions on hosts.
+#[derive(Debug)]
+pub struct HostExecutor {
+    connections: Arc<Connections>,
+}
+
+impl HostExecutor {
+    /// Executes through connections that plan may have opened.
+    #[must_use]
+    pub fn new(connections: Arc<Connections>) -> Self {
+        Self { connections }
+    }
+
+    async fn execute_all(&self, jobs: Vec<Job>, events: &dyn Events) -> Vec<JobResult> {
+        let Some(first) = jobs.first() else { return Vec::new() };
+        let failed = match self.execute_in(first, &jobs, events).await {
+            Ok(results) => return results,
+            Err(error) => error,
+        };
+        jobs.iter().map(|job| (job.address.clone(), Err(failed.clone()))).collect()
+    }
+
+    async fn execute_in(
+        &self,
+        first: &Job,
+        jobs: &[Job],
+        events: &dyn Events,
+    ) -> Result<Vec<JobResult>, RemoteError> {
+        let (home, outputs) = first.home.as_ref().ok_or_else(|| {
+            RemoteError::new(
+                Fault::NotFound,
+                format!("apply {}", first.address),
+                "its host does not exist",
+            )
+        })?;
+        let place = Place::of(home, outputs)?;
+        let link = self.connections.link(home);
+        let mut link = link.lock().await;
+        let settings = self.connections.settings();
+        let stack = first.stack.as_str();
+        Wait { settings, place: &place, stack, address: &first.address, events }
+            .until_ready(&mut link)
+            .await?;
+        Ok(Batch::new(&mut link, settings, &place, &first.stack, events).execute(jobs).await)
+    }
+
+    async fn remember_in(
+        &self,
+        stack: &StackId,
+        home: &Address,
+        outputs: &Outputs,
+        applied: &BTreeMap<Address, String>,
+    ) -> Result<(), RemoteError> {
+        let place = Place::of(home, outputs)?;
+        let link = self.connections.link(home);
+        let mut link = link.lock().await;
+        let settings = self.connections.settings();
+        Wait { settings, place: &place, stack: stack.as_str(), address: home, events: &Silent }
+            .until_ready(&mut link)
+            .await?;
+        let mut batch = Batch::new(&mut link, settings, &place, stack, &Silent);
+        let mut changes = Changes::new(batch.manifest()?);
+        changes.record.applied = applied
+            .iter()
+            .map(|(address, version)| (address.to_string(), version.clone()))
+            .collect();
+        batch.push(changes).await
+    }
+}
+
+/// Remembering is no action, so its waits are nobody's news.
+struct Silent;
+
+impl Events for Silent {
+    fn event(&self, _event: ipai_core::Event) {}
+}
+
+impl Execute for HostExecutor {
+    fn provider(&self) -> &'static str {
+        "host"
+    }
+
+    fn lane(&self, job: &Job) -> String {
+        let live = || job.live.as_ref().and_then(|live| live.home.as_ref());
+        let home = job.home.as_ref().map(|(home, _)| home).or_else(live);
+        home.map(ToString::to_string).unwrap_or_default()
+    }
+
+    fn execute<'a>(
+        &'a self,
+        jobs: Vec<Job>,
+        events: &'a dyn Events,
+    ) -> BoxFuture<'a, Vec<JobResult>> {
+        Box::pin(self.execute_all(jobs, events))
+    }
+
+    fn remember<'a>(
+        &'a self,
+        stack: &'a StackId,
+        homes: &'a BTreeMap<Address, Outputs>,
+        applied: &'a BTreeMap<Address, String>,
+    ) -> BoxFuture<'a, Result<(), RemoteError>> {
+        Box::pin(async move {
+            let mut failed = None;
+            for (home, outputs) in homes {
+                if let Err(error) = self.remember_in(stack, home, outputs, applied).await {
+                    failed = failed.or(Some(error));
+                }
+            }
+            failed.map_or(Ok(()), Err)
+        })
+    }
+}

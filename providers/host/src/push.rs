@@ -1,0 +1,233 @@
+//! A push: any number of files in one stream, all of them whole or none of them.
+//!
+//! Files arrive under temporary names beside their targets, are checked against a list of digests, synced, and only
+//! then renamed. The manifest claims what is about to come before anything moves, and is written again when all is
+//! done; cut anywhere, every path holds the old file or the new one, and ipai knows both as its own.
+
+mod stream;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use ipai_core::{Fault, RemoteError};
+
+use crate::failure;
+use crate::file::path;
+use crate::manifest;
+use crate::session::{Command, Output, quote};
+
+/// The most paths in one call of a tool; far below the system's limit for arguments.
+const CHUNK: usize = 200;
+
+/// What is to be put on a host.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Push {
+    /// The stack, whose manifest is written.
+    pub(crate) stack: String,
+    /// A word that no other push has; it names the temporary folders.
+    pub(crate) run: String,
+    /// Files to write.
+    pub(crate) files: Vec<Landing>,
+    /// Paths to remove.
+    pub(crate) removals: Vec<String>,
+    /// SHA-256 of the manifest as it was read; absent when there was none.
+    pub(crate) expected: Option<String>,
+    /// The manifest while files move.
+    pub(crate) claim: String,
+    /// The manifest afterwards.
+    pub(crate) record: String,
+}
+
+/// One file to write.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Landing {
+    pub(crate) path: String,
+    pub(crate) content: Vec<u8>,
+    pub(crate) mode: String,
+    pub(crate) owner: String,
+}
+
+impl std::fmt::Debug for Landing {
+    /// Leaves the content out: it may be secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { path, content, mode, owner } = self;
+        write!(f, "Landing({path} {mode} {owner}, {} bytes)", content.len())
+    }
+}
+
+const CHECKED: &str = r#"umask 077
+(umask 022; mkdir -p -- @STACK@) && mkdir -p -- @HOME@ || exit 82
+case $(sha256sum 2>/dev/null <@HOME@/manifest.json) in
+  '@RECORD@  -') exit 0 ;;
+  '@EXPECTED@'|'@CLAIM@  -') ;;
+  *) exit 81 ;;
+esac
+"#;
+
+const UNPACK: &str = r#"tar -xzmf - --no-same-owner || exit 83
+[ "$(wc -l <@HOME@/@TEMP@/sums)" = @COUNT@ ] || exit 84
+sha256sum --quiet --strict -c @HOME@/@TEMP@/sums || exit 85
+own() { o=$1 m=$2; shift 2; chown -- "$o" "$@" && chmod -- "$m" "$@" && sync -- "$@"; }
+land() { d=$1; shift; mv -f -t "$d" -- "$@"; }
+"#;
+
+const CLAIM: &str = "sync -- @HOME@/@TEMP@/claim.json @HOME@/@TEMP@/manifest.json && mv -f -T -- @HOME@/@TEMP@/claim.json @HOME@/manifest.json || exit 90\n";
+
+const RECORD: &str = "mv -f -T -- @HOME@/@TEMP@/manifest.json @HOME@/manifest.json && sync -- @HOME@/manifest.json @HOME@ || exit 90\n";
+
+impl Push {
+    /// The name of the temporary folders.
+    fn temporary(&self) -> String {
+        format!(".ipai-new.{}", self.run)
+    }
+
+    /// The push as one command.
+    pub(crate) fn command(&self, limit: Duration) -> Result<Command, RemoteError> {
+        let stdin = stream::pack(self).map_err(|error| {
+            RemoteError::new(Fault::Refused, "pack the files", error.to_string())
+        })?;
+        Ok(Command::new("push files", self.script(), limit).stdin(stdin))
+    }
+
+    /// The script; paths are below the host's root, where it begins.
+    fn script(&self) -> String {
+        let mut script = "cd \"${IPAI_ROOT-}/\" || exit 91\n".to_owned();
+        script.push_str(CHECKED);
+        let folders = self.folders();
+        let quoted =
+            |paths: Vec<String>| -> Vec<String> { paths.iter().map(|p| quote(p)).collect() };
+        for chunk in
+            quoted(folders.keys().map(|folder| format!(".{folder}")).collect()).chunks(CHUNK)
+        {
+            // Writing to a text cannot fail, here and below.
+            let _ = writeln!(script, "(umask 022; mkdir -p -- {}) || exit 82", chunk.join(" "));
+        }
+        self.clean_up(&mut script, &folders);
+        script.push_str(UNPACK);
+        for ((owner, mode), paths) in self.owned() {
+            for chunk in quoted(paths).chunks(CHUNK) {
+                let _ =
+                    writeln!(script, "own {} {mode} {} || exit 86", quote(owner), chunk.join(" "));
+            }
+        }
+        script.push_str(CLAIM);
+        for (folder, names) in &folders {
+            let paths = names.iter().map(|name| format!(".{}", self.place(folder, name))).collect();
+            for chunk in quoted(paths).chunks(CHUNK) {
+                let folder = quote(&format!(".{folder}"));
+                let _ = writeln!(script, "land {folder} {} || exit 88", chunk.join(" "));
+            }
+        }
+        for chunk in
+            quoted(self.removals.iter().map(|path| format!(".{path}")).collect()).chunks(CHUNK)
+        {
+            let _ = writeln!(script, "rm -f -- {} || exit 89", chunk.join(" "));
+        }
+        for chunk in
+            quoted(folders.keys().map(|folder| format!(".{folder}")).collect()).chunks(CHUNK)
+        {
+            let _ = writeln!(script, "sync -- {} || exit 87", chunk.join(" "));
+        }
+        script.push_str(RECORD);
+        self.fill_in(&script)
+    }
+
+    /// Removes what earlier pushes left, and sees to it that this one leaves nothing unless it is killed.
+    fn clean_up(&self, script: &mut String, folders: &BTreeMap<&str, Vec<&str>>) {
+        let home = manifest::folder(&self.stack);
+        let all: Vec<String> = folders.keys().map(|f| (*f).to_owned()).chain([home]).collect();
+        let left: Vec<String> = all
+            .iter()
+            .map(|folder| format!("{}/.ipai-new.*", quote(&format!(".{folder}"))))
+            .collect();
+        let own: Vec<String> =
+            all.iter().map(|folder| quote(&format!(".{folder}/{}", self.temporary()))).collect();
+        let _ = writeln!(script, "rm -rf -- {}", left.join(" "));
+        let _ = writeln!(script, "trap {} EXIT", quote(&format!("rm -rf -- {}", own.join(" "))));
+    }
+
+    fn fill_in(&self, script: &str) -> String {
+        let sum = |text: &str| ipai_core::hash::sha256_hex(text.as_bytes());
+        // Of a missing file `sha256sum` says nothing.
+        let expected = self.expected.as_ref().map(|sum| format!("{sum}  -")).unwrap_or_default();
+        let home = manifest::folder(&self.stack);
+        script
+            .replace("@HOME@", &format!("./{}", home.trim_start_matches('/')))
+            .replace("@STACK@", &format!("./opt/ipai/{}", self.stack))
+            .replace("@TEMP@", &self.temporary())
+            .replace("@COUNT@", &(self.files.len() + 2).to_string())
+            .replace("@EXPECTED@", &expected)
+            .replace("@CLAIM@", &sum(&self.claim))
+            .replace("@RECORD@", &sum(&self.record))
+    }
+
+    /// The folders that files go into, with the files' names.
+    fn folders(&self) -> BTreeMap<&str, Vec<&str>> {
+        let mut folders: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for file in &self.files {
+            let (folder, name) = path::split(&file.path);
+            folders.entry(folder).or_default().push(name);
+        }
+        folders
+    }
+
+    /// Where a file lies before it is renamed.
+    fn place(&self, folder: &str, name: &str) -> String {
+        format!("{}/{}/{name}", folder.trim_end_matches('/'), self.temporary())
+    }
+
+    /// Temporary paths by owner and mode. Files are unpacked readable by root alone; the owner is set before the mode.
+    fn owned(&self) -> BTreeMap<(&str, &str), Vec<String>> {
+        let mut owned: BTreeMap<(&str, &str), Vec<String>> = BTreeMap::new();
+        for file in &self.files {
+            let (folder, name) = path::split(&file.path);
+            let place = format!(".{}", self.place(folder, name));
+            owned.entry((&file.owner, &file.mode)).or_default().push(place);
+        }
+        owned
+    }
+
+    /// Why a push failed, in words that name the step and the file.
+    pub(crate) fn judge(&self, output: &Output) -> Result<(), RemoteError> {
+        let doing = match output.exit {
+            0 => return Ok(()),
+            81 => return Err(moved(&self.stack)),
+            82 => "make the folders",
+            83 => "unpack the files",
+            84 | 85 => "check the files that arrived",
+            86 => "set owner and mode",
+            87 => "write the files to disk",
+            88 => "put the files into place",
+            89 => "remove files",
+            90 => "write the manifest",
+            _ => "push files",
+        };
+        let words =
+            output.stderr.replace(&format!("/{}/", self.temporary()), "/").replace("./", "/");
+        let cause = failure::or_silence(&first_lines(&words), output.exit);
+        Err(RemoteError::new(Fault::Refused, doing, cause))
+    }
+
+    /// Every path that is written or removed, to find what stands in two pushes.
+    #[cfg(test)]
+    pub(crate) fn paths(&self) -> std::collections::BTreeSet<&str> {
+        let written = self.files.iter().map(|file| file.path.as_str());
+        written.chain(self.removals.iter().map(String::as_str)).collect()
+    }
+}
+
+fn moved(stack: &str) -> RemoteError {
+    let cause = format!("{} was changed since it was read", manifest::place(stack));
+    RemoteError::new(Fault::Refused, "push files", cause)
+        .hint("another ipai was at work on this host; plan again")
+}
+
+/// The first complaint is the cause, the others mostly its echo.
+fn first_lines(text: &str) -> String {
+    text.lines().take(3).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+#[path = "push_tests.rs"]
+mod tests;

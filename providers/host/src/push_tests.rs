@@ -1,0 +1,216 @@
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Stdio;
+
+use super::*;
+
+fn landing(path: &str, content: &str) -> Landing {
+    let mode = "0640".to_owned();
+    Landing { path: path.into(), content: content.into(), mode, owner: owner() }
+}
+
+/// The owner that everybody may give a file to: oneself.
+fn owner() -> String {
+    let id = |flag: &str| {
+        let output = std::process::Command::new("id").arg(flag).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    format!("{}:{}", id("-u"), id("-g"))
+}
+
+fn push(files: Vec<Landing>) -> Push {
+    Push {
+        stack: "ops".into(),
+        run: "r1".into(),
+        files,
+        claim: "{\"claim\":1}\n".into(),
+        record: "{\"record\":1}\n".into(),
+        ..Push::default()
+    }
+}
+
+/// Runs a push's script with dash on a folder that plays the host's root.
+fn run(root: &Path, push: &Push, input: &[u8]) -> Output {
+    use std::io::Write as _;
+    let mut child = std::process::Command::new("sh")
+        .args(["-uc", &push.script()])
+        .env("IPAI_ROOT", root)
+        .env("LC_ALL", "C")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A script that stops early does not read everything.
+    let _ = child.stdin.take().unwrap().write_all(input);
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    Output { stdout: output.stdout, stderr, exit: output.status.code().unwrap() }
+}
+
+fn done(root: &Path, push: &Push) -> Result<(), RemoteError> {
+    push.judge(&run(root, push, &stream::pack(push).unwrap()))
+}
+
+fn read(root: &Path, path: &str) -> String {
+    fs::read_to_string(root.join(path.trim_start_matches('/'))).unwrap()
+}
+
+/// Temporary folders anywhere below the root.
+fn leftovers(root: &Path) -> String {
+    let output = std::process::Command::new("find")
+        .arg(root)
+        .args(["-name", ".ipai-new.*"])
+        .output()
+        .unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+const HOSTILE: [&str; 6] =
+    ["/a b", "/etc/$(touch x)`y`", "/it's/\"q\"", "/-rf", "/dev-disk-by\\x2dlabel.swap", "/.env/ü"];
+
+#[test]
+fn the_script_is_a_value() {
+    let mut push = push(vec![Landing { owner: "root:root".into(), ..landing("/etc/a", "A") }]);
+    push.removals = vec!["/etc/b c".into()];
+    push.expected = Some("E".into());
+    let sum = |text: &str| ipai_core::hash::sha256_hex(text.as_bytes());
+    assert_eq!(
+        push.script(),
+        format!(
+            r#"cd "${{IPAI_ROOT-}}/" || exit 91
+umask 077
+(umask 022; mkdir -p -- ./opt/ipai/ops) && mkdir -p -- ./opt/ipai/ops/.ipai || exit 82
+case $(sha256sum 2>/dev/null <./opt/ipai/ops/.ipai/manifest.json) in
+  '{record}  -') exit 0 ;;
+  'E  -'|'{claim}  -') ;;
+  *) exit 81 ;;
+esac
+(umask 022; mkdir -p -- './etc') || exit 82
+rm -rf -- './etc'/.ipai-new.* './opt/ipai/ops/.ipai'/.ipai-new.*
+trap 'rm -rf -- '\''./etc/.ipai-new.r1'\'' '\''./opt/ipai/ops/.ipai/.ipai-new.r1'\''' EXIT
+tar -xzmf - --no-same-owner || exit 83
+[ "$(wc -l <./opt/ipai/ops/.ipai/.ipai-new.r1/sums)" = 3 ] || exit 84
+sha256sum --quiet --strict -c ./opt/ipai/ops/.ipai/.ipai-new.r1/sums || exit 85
+own() {{ o=$1 m=$2; shift 2; chown -- "$o" "$@" && chmod -- "$m" "$@" && sync -- "$@"; }}
+land() {{ d=$1; shift; mv -f -t "$d" -- "$@"; }}
+own 'root:root' 0640 './etc/.ipai-new.r1/a' || exit 86
+sync -- ./opt/ipai/ops/.ipai/.ipai-new.r1/claim.json ./opt/ipai/ops/.ipai/.ipai-new.r1/manifest.json && mv -f -T -- ./opt/ipai/ops/.ipai/.ipai-new.r1/claim.json ./opt/ipai/ops/.ipai/manifest.json || exit 90
+land './etc' './etc/.ipai-new.r1/a' || exit 88
+rm -f -- './etc/b c' || exit 89
+sync -- './etc' || exit 87
+mv -f -T -- ./opt/ipai/ops/.ipai/.ipai-new.r1/manifest.json ./opt/ipai/ops/.ipai/manifest.json && sync -- ./opt/ipai/ops/.ipai/manifest.json ./opt/ipai/ops/.ipai || exit 90
+"#,
+            record = sum(&push.record),
+            claim = sum(&push.claim)
+        )
+    );
+}
+
+#[test]
+fn every_name_lands_with_its_content_and_mode() {
+    let root = tempfile::tempdir().unwrap();
+    let files = HOSTILE.iter().map(|path| landing(path, &format!("in {path}"))).collect();
+    let push = push(files);
+    done(root.path(), &push).unwrap();
+    for path in HOSTILE {
+        assert_eq!(read(root.path(), path), format!("in {path}"));
+        let file = fs::metadata(root.path().join(&path[1..])).unwrap();
+        assert_eq!(file.permissions().mode() & 0o7777, 0o640);
+    }
+    assert_eq!(read(root.path(), "/opt/ipai/ops/.ipai/manifest.json"), push.record);
+    let home = fs::metadata(root.path().join("opt/ipai/ops/.ipai")).unwrap();
+    assert_eq!(home.permissions().mode() & 0o777, 0o700);
+    let folder = fs::metadata(root.path().join("etc")).unwrap();
+    assert_eq!(folder.permissions().mode() & 0o777, 0o755);
+    assert_eq!(leftovers(root.path()), "");
+}
+
+#[test]
+fn a_push_that_is_cut_short_moves_nothing_and_leaves_nothing() {
+    let root = tempfile::tempdir().unwrap();
+    done(root.path(), &push(vec![landing("/etc/a", "old")])).unwrap();
+    let mut second = push(vec![landing("/etc/a", "new"), landing("/etc/b", &"x".repeat(4000))]);
+    second.record = "{\"record\":2}\n".into();
+    second.expected = Some(ipai_core::hash::sha256_hex(push(Vec::new()).record.as_bytes()));
+    let whole = stream::pack(&second).unwrap();
+    for length in [0, 1, 20, whole.len() / 2, whole.len() - 1] {
+        let output = run(root.path(), &second, &whole[..length]);
+        assert!(second.judge(&output).is_err(), "{length}");
+        assert_eq!(read(root.path(), "/etc/a"), "old");
+        assert!(!root.path().join("etc/b").exists());
+        assert_eq!(leftovers(root.path()), "");
+    }
+    done(root.path(), &second).unwrap();
+    assert_eq!(read(root.path(), "/etc/a"), "new");
+}
+
+#[test]
+fn a_stream_without_its_last_entry_is_not_taken_for_whole() {
+    let root = tempfile::tempdir().unwrap();
+    let whole = push(vec![landing("/etc/a", "A")]);
+    let fewer = stream::pack(&push(Vec::new())).unwrap();
+    let error = whole.judge(&run(root.path(), &whole, &fewer)).unwrap_err();
+    assert_eq!(error.attempted, "check the files that arrived");
+    assert!(!root.path().join("etc/a").exists());
+}
+
+#[test]
+fn what_an_earlier_push_left_is_removed() {
+    let root = tempfile::tempdir().unwrap();
+    fs::create_dir_all(root.path().join("etc/.ipai-new.dead")).unwrap();
+    fs::write(root.path().join("etc/.ipai-new.dead/secret"), "s").unwrap();
+    done(root.path(), &push(vec![landing("/etc/a", "A")])).unwrap();
+    assert_eq!(leftovers(root.path()), "");
+}
+
+#[test]
+fn a_link_is_replaced_and_not_followed() {
+    let root = tempfile::tempdir().unwrap();
+    fs::create_dir(root.path().join("etc")).unwrap();
+    fs::write(root.path().join("elsewhere"), "untouched").unwrap();
+    std::os::unix::fs::symlink(root.path().join("elsewhere"), root.path().join("etc/a")).unwrap();
+    done(root.path(), &push(vec![landing("/etc/a", "A")])).unwrap();
+    assert_eq!(read(root.path(), "/elsewhere"), "untouched");
+    assert!(fs::symlink_metadata(root.path().join("etc/a")).unwrap().is_file());
+}
+
+#[test]
+fn an_error_names_the_file() {
+    let root = tempfile::tempdir().unwrap();
+    fs::write(root.path().join("etc"), "a file where a folder should be").unwrap();
+    let error = done(root.path(), &push(vec![landing("/etc/a", "A")])).unwrap_err();
+    assert_eq!(error.attempted, "make the folders");
+    assert!(error.cause.contains("/etc"), "{error}");
+    let root = tempfile::tempdir().unwrap();
+    fs::create_dir_all(root.path().join("etc/a/b")).unwrap();
+    let error = done(root.path(), &push(vec![landing("/etc/a", "A")])).unwrap_err();
+    assert_eq!(error.attempted, "put the files into place");
+    assert!(error.cause.contains("/etc/a") && !error.cause.contains("ipai-new"), "{error}");
+}
+
+#[test]
+fn removals_come_after_files_and_may_be_done_already() {
+    let root = tempfile::tempdir().unwrap();
+    fs::create_dir(root.path().join("etc")).unwrap();
+    fs::write(root.path().join("etc/old name"), "x").unwrap();
+    let mut push = push(vec![landing("/etc/new", "A")]);
+    push.removals = vec!["/etc/old name".into(), "/etc/gone".into(), "/no/such/folder".into()];
+    done(root.path(), &push).unwrap();
+    assert!(!root.path().join("etc/old name").exists());
+    assert_eq!(push.paths().len(), 4);
+}
+
+#[test]
+fn a_repeated_push_is_done_and_a_strange_manifest_stops_it() {
+    let root = tempfile::tempdir().unwrap();
+    let first = push(vec![landing("/etc/a", "A")]);
+    done(root.path(), &first).unwrap();
+    done(root.path(), &first).unwrap();
+    let mut other = push(vec![landing("/etc/a", "B")]);
+    other.record = "{}\n".into();
+    let error = done(root.path(), &other).unwrap_err();
+    assert!(error.cause.contains("was changed since it was read"), "{error}");
+    assert_eq!(read(root.path(), "/etc/a"), "A");
+}
