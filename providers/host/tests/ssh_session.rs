@@ -219,3 +219,76 @@ async fn a_dropped_run_leaves_the_session_out_of_step() {
     let error = session.run(&script("echo mine")).await.unwrap_err();
     assert!(matches!(error, SessionError::OutOfStep { .. }), "{error}");
 }
+
+#[tokio::test]
+async fn bash_serves_as_well_as_dash() {
+    let sshd = sshd!("");
+    if !std::path::Path::new("/bin/bash").exists() {
+        eprintln!("SKIPPED: no bash on this machine");
+        return;
+    }
+    std::os::unix::fs::symlink("/bin/bash", sshd.path("bin").join("sh")).unwrap();
+    let (mut session, first) = sshd.open("echo \"${BASH_VERSION:+bash}\"").await.unwrap();
+    assert_eq!(first.text(), "bash\n");
+    let input: Vec<u8> = (0..=255).cycle().take(1 << 20).collect();
+    for text in ["cat", "head -c 10; exit 3", "set -e; false", "echo $unset", "if ("] {
+        let output = session.run(&script(text).stdin(input.clone())).await.unwrap();
+        match text {
+            "cat" => assert!(output.exit == 0 && output.stdout == input),
+            "head -c 10; exit 3" => assert_eq!((output.exit, output.stdout.len()), (3, 10)),
+            _ => assert!(output.exit != 0, "{text}: {output:?}"),
+        }
+        assert_eq!(session.run(&script("echo 'ä'; cat")).await.unwrap().text(), "ä\n");
+    }
+    session.close(Duration::from_secs(5)).await;
+}
+
+#[tokio::test]
+async fn an_idle_session_answers_the_servers_questions() {
+    let sshd = sshd!("ClientAliveInterval 1\nClientAliveCountMax 1");
+    let (mut session, _) = sshd.open("true").await.unwrap();
+    tokio::time::sleep(Duration::from_millis(3_500)).await;
+    assert_eq!(session.run(&script("echo still here")).await.unwrap().text(), "still here\n");
+}
+
+#[tokio::test]
+async fn new_keys_in_the_middle_disturb_nothing() {
+    let sshd = sshd!("RekeyLimit 300K");
+    let (mut session, _) = sshd.open("true").await.unwrap();
+    for round in 0..5_u8 {
+        let input: Vec<u8> = (0..3_u32 << 20).map(|i| (i * 31 + i / 7) as u8 ^ round).collect();
+        let output = session.run(&script("cat").stdin(input.clone())).await.unwrap();
+        assert!(output.stdout == input, "{} bytes came back", output.stdout.len());
+    }
+    assert!(sshd.log().matches("SSH2_MSG_NEWKEYS received").count() > 3);
+}
+
+#[tokio::test]
+#[ignore = "takes the loopback interface down: run it under `unshare -n` with lo brought up"]
+async fn a_dead_link_is_noticed_within_its_limit() {
+    let sshd = sshd!("");
+    let mut target = sshd.target();
+    target.limits.dead_link = Duration::from_secs(3);
+    for input in [0, 8 << 20] {
+        let (mut session, _) = Session::open(&target, Sudo::Never, &script("true")).await.unwrap();
+        let cut = async {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            loopback("down");
+        };
+        let command = script("sleep 15; cat").stdin(vec![0; input]);
+        let began = Instant::now();
+        let (result, ()) = tokio::join!(session.run(&command), cut);
+        let error = result.unwrap_err();
+        assert!(matches!(error, SessionError::ConnectionLost { .. }), "{error}");
+        assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+        let dropping = Instant::now();
+        drop(session);
+        assert!(dropping.elapsed() < Duration::from_millis(200));
+        loopback("up");
+    }
+}
+
+fn loopback(state: &str) {
+    let status = std::process::Command::new("ip").args(["link", "set", "lo", state]).status();
+    assert!(status.unwrap().success());
+}

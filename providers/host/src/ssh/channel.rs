@@ -14,6 +14,10 @@ const DOING: &str = "a command";
 /// libssh2's default windows: 2 MiB may be on their way to us, in packets of 32 KiB.
 const PIECE: usize = 32 * 1024;
 
+/// Stream numbers; the second is SSH_EXTENDED_DATA_STDERR (RFC 4254, section 5.2).
+const STDOUT: i32 = 0;
+const STDERR: i32 = 1;
+
 pub(super) struct Channel<'t> {
     target: &'t Target,
     // Dropped before the link: freeing it sends a close message, which must find the session.
@@ -26,7 +30,7 @@ pub(super) struct Channel<'t> {
 /// What one step achieved.
 pub(super) enum Turn {
     Read(Event),
-    Wrote,
+    Moved,
     Ended(i32),
     Idle,
 }
@@ -47,25 +51,40 @@ impl<'t> Channel<'t> {
         Ok(Self { target, channel, link, written: 0 })
     }
 
-    /// Does the first of: write what is pending, read, end. Does not wait.
+    /// Does the first of: read, write, end. Does not wait.
+    ///
+    /// Every call into libssh2 may take in packets for all the others, after which the socket is
+    /// quiet although there is something to read. So writing comes last (it sees the newest window),
+    /// and the turn is idle only when nothing is left unread.
     pub(super) fn turn(&mut self, pending: &mut VecDeque<Order>) -> Result<Turn, SshError> {
-        if self.write(pending)? {
-            return Ok(Turn::Wrote);
+        if let Some(event) = self.read(STDOUT)? {
+            return Ok(Turn::Read(event));
         }
-        let mut piece = vec![0; PIECE];
-        for stream in [0, 1] {
-            match self.channel.stream(stream).read(&mut piece) {
-                Ok(0) => {}
-                Ok(length) => {
-                    piece.truncate(length);
-                    let event = if stream == 0 { Event::Stdout } else { Event::Stderr };
-                    return Ok(Turn::Read(event(piece)));
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                Err(error) => return Err(self.lost(error.to_string())),
-            }
+        if let Some(event) = self.read(STDERR)? {
+            return Ok(Turn::Read(event));
+        }
+        if self.write(pending)? {
+            return Ok(Turn::Moved);
+        }
+        // While the socket takes nothing, a read may fail for want of a window message: then wait.
+        if self.channel.read_window().available > 0 && !self.link.blocked_outbound() {
+            return Ok(Turn::Moved);
         }
         if self.channel.eof() { self.end() } else { Ok(Turn::Idle) }
+    }
+
+    fn read(&mut self, stream: i32) -> Result<Option<Event>, SshError> {
+        let mut piece = vec![0; PIECE];
+        match self.channel.stream(stream).read(&mut piece) {
+            Ok(0) => Ok(None),
+            Ok(length) => {
+                piece.truncate(length);
+                let event = if stream == STDERR { Event::Stderr } else { Event::Stdout };
+                Ok(Some(event(piece)))
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
+            Err(error) => Err(self.lost(error.to_string())),
+        }
     }
 
     /// Waits for the socket or for an order, however long that takes; a dead link ends it.

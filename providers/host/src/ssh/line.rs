@@ -137,7 +137,7 @@ fn serve(
         pending.extend(orders.try_iter());
         match channel.turn(&mut pending) {
             Ok(Turn::Read(event)) => events.blocking_send(event).ok()?,
-            Ok(Turn::Wrote) => {}
+            Ok(Turn::Moved) => {}
             Ok(Turn::Ended(code)) => return Some(Event::Ended(code)),
             Ok(Turn::Idle) => match channel.wait() {
                 Ok(()) => {}

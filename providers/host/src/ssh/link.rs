@@ -74,10 +74,7 @@ impl Link {
             None => None,
         };
         let mut interest = PollFlags::IN;
-        if matches!(
-            self.session.block_directions(),
-            BlockDirections::Outbound | BlockDirections::Both
-        ) {
+        if self.blocked_outbound() {
             interest |= PollFlags::OUT;
         }
         let mut ready =
@@ -88,6 +85,12 @@ impl Link {
         }
         let woken = !ready[1].revents().is_empty();
         if woken { self.drain_wake() } else { Ok(()) }
+    }
+
+    /// Tells whether the last step stopped because the socket takes no more bytes for now.
+    pub(super) fn blocked_outbound(&self) -> bool {
+        let directions = self.session.block_directions();
+        matches!(directions, BlockDirections::Outbound | BlockDirections::Both)
     }
 
     fn drain_wake(&mut self) -> Result<(), Stop> {

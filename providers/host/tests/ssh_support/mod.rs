@@ -52,7 +52,7 @@ impl Sshd {
         let config = format!(
             "Port {port}\nListenAddress {address}\nHostKey {}\nAuthorizedKeysFile {}\nPidFile none\n\
              UsePAM no\nStrictModes no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n\
-             PermitRootLogin yes\nLogLevel DEBUG1\nSetEnv PATH={}:/usr/local/bin:/usr/bin:/bin\n{extra}\n",
+             PermitRootLogin yes\nSetEnv PATH={}:/usr/local/bin:/usr/bin:/bin\n{extra}\nLogLevel DEBUG1\n",
             path("host_key").display(),
             path("authorized").display(),
             path("bin").display(),
