@@ -35,7 +35,8 @@ pub(crate) const SCHEMA: &[Attribute] = &[
         kind: Kind::Text,
         default: Default::Required,
         change: Change::Replace,
-        doc: "The record's name: relative to the zone (`www`), complete (`www.example.com`), or `@` for the zone itself.",
+        doc: "The record's name: relative to the zone (`www`), complete (`www.example.com`), or `@` for the \
+              zone itself.",
     },
     Attribute {
         name: "type",

@@ -53,8 +53,34 @@ impl CloudflareExecutor {
         }
         let run = Run { connection: &self.connection, reader: &self.reader, zone: &zone, teller };
         results.extend(run.all(steps).await);
-        results.sort_by_key(|(place, _)| *place);
-        results.into_iter().map(|(_, result)| result).collect()
+        in_order(results)
+    }
+
+    /// Carries out jobs zone by zone; the results are in the jobs' order.
+    async fn in_zones(&self, jobs: Vec<Job>, events: &dyn Events) -> Vec<JobResult> {
+        let mut zones: BTreeMap<String, Vec<(usize, Job)>> = BTreeMap::new();
+        for (place, job) in jobs.into_iter().enumerate() {
+            zones.entry(self.lane(&job)).or_default().push((place, job));
+        }
+        let mut results = Vec::new();
+        for (zone, jobs) in zones {
+            let (places, jobs): (Vec<usize>, Vec<Job>) = jobs.into_iter().unzip();
+            let address = jobs.first().map(|job| job.address.clone());
+            let teller = Teller { events, address: address.as_ref() };
+            results.extend(places.into_iter().zip(self.in_zone(&zone, jobs, teller).await));
+        }
+        in_order(results)
+    }
+
+    /// Takes a move between zones apart: a record is created in its new zone, and what is left is to delete the old
+    /// one in its own, which no transaction can hold together with the first.
+    fn without_move(&self, job: Job) -> (Job, Option<Job>) {
+        let zone = job.live.as_ref().and_then(|live| text(&live.attributes, "zone"));
+        if job.verb != Verb::Replace || zone.is_none_or(|zone| zone == self.lane(&job)) {
+            return (job, None);
+        }
+        let delete = Job { verb: Verb::Delete, desired: None, ..job.clone() };
+        (Job { verb: Verb::Create, live: None, ..job }, Some(delete))
     }
 
     /// The zone's records, when one is to be adopted that the plan knows only by what it says.
@@ -89,15 +115,18 @@ impl Execute for CloudflareExecutor {
         events: &'a dyn Events,
     ) -> BoxFuture<'a, Vec<JobResult>> {
         Box::pin(async move {
-            let mut lanes: BTreeMap<String, Vec<Job>> = BTreeMap::new();
-            for job in jobs {
-                lanes.entry(self.lane(&job)).or_default().push(job);
-            }
-            let mut results = Vec::new();
-            for (zone, jobs) in lanes {
-                let address = jobs.first().map(|job| job.address.clone());
-                let teller = Teller { events, address: address.as_ref() };
-                results.extend(self.in_zone(&zone, jobs, teller).await);
+            let (jobs, moved): (Vec<Job>, Vec<Option<Job>>) =
+                jobs.into_iter().map(|job| self.without_move(job)).unzip();
+            let mut results = self.in_zones(jobs, events).await;
+            let arrived =
+                moved.into_iter().enumerate().filter(|(place, _)| results[*place].1.is_ok());
+            let (places, left): (Vec<usize>, Vec<Job>) =
+                arrived.filter_map(|(place, job)| Some((place, job?))).unzip();
+            let departed = self.in_zones(left, events).await;
+            for (place, (_, result)) in places.into_iter().zip(departed) {
+                if let Err(error) = result {
+                    results[place].1 = Err(error);
+                }
             }
             results
         })
@@ -109,6 +138,11 @@ type Ended = (usize, JobResult);
 
 fn ended(step: &Step, result: Result<Outputs, RemoteError>) -> Ended {
     (step.place, (step.address.clone(), result))
+}
+
+fn in_order(mut results: Vec<Ended>) -> Vec<JobResult> {
+    results.sort_by_key(|(place, _)| *place);
+    results.into_iter().map(|(_, result)| result).collect()
 }
 
 fn all_failed(jobs: Vec<Job>, error: &RemoteError) -> Vec<JobResult> {

@@ -133,9 +133,16 @@ fn own(
         attributes,
         outputs: live::outputs(record),
         applied: Some(marker.version.clone()),
-        created: record.created_on.clone(),
+        created: record.created_on.as_deref().map(sortable),
         home: None,
     })
+}
+
+/// A time that sorts by age: Cloudflare drops trailing zeros of the fraction.
+fn sortable(time: &str) -> String {
+    let Some(bare) = time.strip_suffix('Z') else { return time.to_owned() };
+    let (seconds, fraction) = bare.split_once('.').unwrap_or((bare, ""));
+    format!("{seconds}.{fraction:0<9}Z")
 }
 
 /// Shows a live content the way the desired one is written, where both mean the same, and as a secret where the
@@ -278,6 +285,17 @@ mod tests {
         assert_eq!(content(&secret), secret);
         assert!(content(&other).is_sensitive() && content(&other) != other);
         assert_eq!(content(&Value::text("203.0.113.8")), Value::text("203.0.113.7"));
+    }
+
+    #[test]
+    fn times_sort_by_age_whatever_their_length() {
+        let times = [
+            "2026-01-01T00:00:00Z",
+            "2026-01-01T00:00:00.45Z",
+            "2026-01-01T00:00:00.5Z",
+            "2026-01-01T00:00:00.5001Z",
+        ];
+        assert!(times.map(sortable).is_sorted());
     }
 
     #[test]

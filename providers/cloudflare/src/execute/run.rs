@@ -20,7 +20,8 @@ use crate::wire::{BatchAnswer, Record, Zone, is_id};
 /// How often a batch whose answer was lost is tried in all, looking in between at what it did.
 const LOST_TRIES: u32 = 3;
 
-/// How often a create is tried in all that a deleted record is still in the way of; with the default pause, half a minute.
+/// How often a create is tried in all that a deleted record is still in the way of; with the default
+/// pause, this takes half a minute.
 const LINGER_TRIES: u32 = 6;
 
 /// One zone's changes.
@@ -148,7 +149,7 @@ impl Run<'_> {
             for step in std::mem::take(unit) {
                 match settle(step, &by_id, &self.zone.name) {
                     Standing::Over(result) => results.push(result),
-                    Standing::Left(step) => left.push(step),
+                    Standing::Left(step) => left.push(*step),
                 }
             }
             *unit = left;
@@ -165,7 +166,8 @@ impl Run<'_> {
             [step] => step.attempted.clone(),
             ref steps => format!("change {} records of {}", steps.len(), self.zone.name),
         };
-        let secrets: Vec<&str> = portion.steps().filter_map(Step::secret).collect();
+        let secrets: Vec<String> = portion.steps().flat_map(Step::secrets).collect();
+        let secrets: Vec<&str> = secrets.iter().map(String::as_str).collect();
         let call = ChangeRecords { zone: &self.zone.id, batch: &batch };
         let mut patience = Patience::for_change(self.connection.limits());
         let answer = loop {

@@ -16,7 +16,7 @@ pub(super) enum Standing {
     /// It is over, well or not.
     Over(Ended),
     /// Something is left to do.
-    Left(Step),
+    Left(Box<Step>),
 }
 
 /// Compares a step with the records that the zone holds now.
@@ -50,7 +50,7 @@ pub(super) fn settle(mut step: Step, records: &BTreeMap<&str, &Record>, zone: &s
     if step.size() == 0 {
         return Standing::Over(ended(&step, Ok(step.outputs.clone())));
     }
-    Standing::Left(step)
+    Standing::Left(Box::new(step))
 }
 
 /// The outputs that a step has once its goal is reached at this record.

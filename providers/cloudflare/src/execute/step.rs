@@ -7,6 +7,7 @@ use serde_json::{Value as Json, json};
 
 use crate::dns_record::{SCHEMA, text, wanted};
 use crate::marker::Marker;
+use crate::txt;
 
 /// What a job wants of the API, and how it is recognised as done.
 #[derive(Clone, Debug)]
@@ -59,11 +60,12 @@ impl Step {
         self.delete.as_ref().map(|(_, name)| name.as_str())
     }
 
-    /// The secret that it sends, if any.
-    pub(super) fn secret(&self) -> Option<&str> {
-        let Goal::Record(_, attributes) = &self.goal else { return None };
-        let Some(Value::Secret(secret)) = attributes.get("content") else { return None };
-        Some(secret.text.expose())
+    /// The secret that it sends, if any, in both of its spellings.
+    pub(super) fn secrets(&self) -> Vec<String> {
+        let Goal::Record(_, attributes) = &self.goal else { return Vec::new() };
+        let Some(Value::Secret(secret)) = attributes.get("content") else { return Vec::new() };
+        let plain = secret.text.expose();
+        vec![txt::quoted(plain).trim_matches('"').to_owned(), plain.to_owned()]
     }
 }
 

@@ -106,8 +106,7 @@ async fn an_address_becomes_an_alias_in_one_transaction() {
     assert_eq!(world.converge(&alias).await, [("r".to_owned(), Verb::Replace)]);
     let log = world.world().log();
     let sent: Vec<&Json> = log.iter().filter_map(|exchange| exchange.request.as_ref()).collect();
-    let keys: Vec<&str> =
-        sent[0].as_object().unwrap().keys().map(String::as_str).collect();
+    let keys: Vec<&str> = sent[0].as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!((sent.len(), keys), (1, vec!["deletes", "posts"]));
 }
 
@@ -122,6 +121,18 @@ async fn another_resource_may_take_over_a_name_in_one_transaction() {
         (vec!["r"], vec!["heir"])
     );
     assert_eq!(world.count("POST", BATCH), 2);
+}
+
+#[tokio::test]
+async fn a_record_moves_between_zones_and_leaves_nothing_behind() {
+    let world = World::start().await;
+    world.world().add_zone("b.example").unwrap();
+    let kept = address("kept", "203.0.113.9");
+    world.converge(&good(&(address("r", "203.0.113.7") + &kept))).await;
+    let moved = address("r", "203.0.113.7").replace("example.com", "b.example");
+    let verbs = world.converge(&good(&(moved + &kept))).await;
+    assert_eq!(verbs, [("r".to_owned(), Verb::Replace)]);
+    assert_eq!((world.records().len(), world.world().records("b.example").len()), (1, 1));
 }
 
 #[tokio::test]
