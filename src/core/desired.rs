@@ -323,7 +323,7 @@ impl Reader<'_> {
 
     fn as_content(&self, rendered: Rendered) -> Value {
         if !rendered.unknown.is_empty() {
-            return Value::Unknown(rendered.unknown);
+            return unknown(rendered);
         }
         if rendered.secrets.is_empty() {
             return Value::Content(Content::plain(rendered.text));
@@ -336,7 +336,7 @@ impl Reader<'_> {
             return Some(self.as_content(rendered));
         }
         if !rendered.unknown.is_empty() {
-            return Some(Value::Unknown(rendered.unknown));
+            return Some(unknown(rendered));
         }
         if !rendered.secrets.is_empty() {
             return Some(Value::Secret(SecretText::new(rendered.text, self.inputs.key)));
@@ -409,6 +409,12 @@ impl Reader<'_> {
         }
         checks
     }
+}
+
+/// A value that waits, with the secrets in it kept in mind: what stands there now may hold them already.
+fn unknown(rendered: Rendered) -> Value {
+    let secrets = rendered.secrets.iter().map(|name| secret_reference(name));
+    Value::Unknown(rendered.unknown.into_iter().chain(secrets).collect())
 }
 
 /// What a kind takes, in words.

@@ -1,6 +1,8 @@
 //! The plan as a value: what will be done, in which order, and why.
 
+mod changes;
 mod compare;
+mod conflicts;
 mod lint;
 mod propose;
 mod saved;
@@ -80,7 +82,7 @@ pub enum Shown {
     Absent,
     /// The value.
     Value(Json),
-    /// A secret; the keyed digest tells versions apart.
+    /// A secret; the keyed digest tells versions apart. It is empty where no key was at hand.
     Sensitive(String),
     /// What an earlier action will produce.
     Unknown,

@@ -54,6 +54,10 @@ pub trait ResourceType: Send + Sync {
     fn bucket(&self, _attributes: &Attributes) -> Option<String> {
         None
     }
+    /// The same key of a foreign object. Where it is absent, the object is held against every desired resource.
+    fn foreign_bucket(&self, _foreign: &live::Foreign) -> Option<String> {
+        None
+    }
     /// Why two resources of one stack exclude each other, if they do. Called once for each pair in a bucket.
     fn clash(&self, _one: &Attributes, _other: &Attributes) -> Option<String> {
         None

@@ -29,7 +29,8 @@ pub enum Value {
     Content(Content),
     /// A text with a secret in it.
     Secret(SecretText),
-    /// What an earlier action of the same plan will produce.
+    /// What an earlier action of the same plan will produce. Secrets that the text will hold as well stand among the
+    /// references, whether they are known or not.
     Unknown(BTreeSet<Reference>),
 }
 
@@ -178,7 +179,26 @@ impl Value {
             Self::Content(content) => content.is_sensitive(),
             Self::List(items) => items.iter().any(Self::is_sensitive),
             Self::Map(map) => map.values().any(Self::is_sensitive),
+            Self::Unknown(references) => references.iter().any(|r| r.address.is_secret()),
             _ => false,
+        }
+    }
+
+    /// Tells whether a live value is as this one wants it. A secret that the provider took for a plain text is still
+    /// the same text.
+    #[must_use]
+    pub fn agrees_with(&self, live: &Self) -> bool {
+        match (self, live) {
+            (Self::Secret(wanted), Self::Text(live)) => wanted.text.expose() == live,
+            (Self::List(wanted), Self::List(live)) => {
+                wanted.len() == live.len()
+                    && wanted.iter().zip(live).all(|(wanted, live)| wanted.agrees_with(live))
+            }
+            (Self::Map(wanted), Self::Map(live)) => {
+                let agree = |key| Some(wanted.get(key)?.agrees_with(live.get(key)?));
+                wanted.len() == live.len() && wanted.keys().all(|key| agree(key) == Some(true))
+            }
+            _ => self == live,
         }
     }
 

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Action, AttributeChange, Conflict, Note, Plan, Reason, Shown, Verb};
+use super::changes::{change, compare_values, in_brief};
+use super::conflicts::{Strangers, takes_a_new_place};
+use super::{Action, Conflict, Note, Plan, Reason, Verb};
 use crate::address::Address;
 use crate::desired::DesiredState;
-use crate::live::{Foreign, HomeState, LiveResource, LiveState};
+use crate::live::{HomeState, LiveResource, LiveState};
 use crate::resource::{Change, DesiredResource, ResourceType, Types};
-use crate::text_diff;
-use crate::value::{Content, Value};
 
 /// What the user asked for besides the stack's text.
 #[derive(Clone, Debug, Default)]
@@ -25,8 +25,12 @@ struct Planner<'a> {
     types: &'a Types,
     live: &'a LiveState,
     options: &'a Options,
-    /// Live objects by address, the oldest first.
+    /// Secrets that this plan makes.
+    secrets_to_make: &'a BTreeSet<String>,
+    /// Live objects by address, the oldest first, each once.
     found: BTreeMap<&'a Address, Vec<&'a LiveResource>>,
+    /// What is not ours.
+    foreign: Strangers<'a>,
     /// What was decided so far, for what lives in it.
     verbs: BTreeMap<&'a Address, Verb>,
     actions: Vec<Action>,
@@ -42,10 +46,31 @@ pub fn plan(desired: &DesiredState, live: &LiveState, types: &Types, options: &O
         found.entry(&resource.address).or_default().push(resource);
     }
     for duplicates in found.values_mut() {
-        duplicates.sort_by(|a, b| (&a.created, &a.id).cmp(&(&b.created, &b.id)));
+        duplicates.sort_by_key(|object| (&object.created, &object.id, &object.home));
+        // A list that grows while it is read in pages shows an object twice.
+        duplicates.dedup_by_key(|object| (&object.id, &object.home));
     }
+    for resource in &desired.resources {
+        // The object that stands where it is wanted is kept, before any older one elsewhere.
+        if let Some(objects) = found.get_mut(&resource.address) {
+            objects.sort_by_key(|object| object.home != resource.home);
+        }
+    }
+    let foreign = Strangers::new(&live.foreign, types);
+    let secrets_to_make = &desired.secrets_to_make;
     let (verbs, actions, conflicts, notes) = Default::default();
-    let mut planner = Planner { types, live, options, found, verbs, actions, conflicts, notes };
+    let mut planner = Planner {
+        types,
+        live,
+        options,
+        secrets_to_make,
+        found,
+        foreign,
+        verbs,
+        actions,
+        conflicts,
+        notes,
+    };
     planner.plan_secrets(desired);
     for resource in &desired.resources {
         planner.plan_resource(resource);
@@ -78,10 +103,11 @@ impl<'a> Planner<'a> {
         };
         action.after = resource.after.iter().cloned().collect();
         action.holds_data = kind.holds_data();
-        if action.verb == Verb::Create {
-            self.find_conflicts(kind, resource);
+        if takes_a_new_place(kind, resource, existing, &action) {
+            self.conflicts.extend(self.foreign.conflicts(kind, resource));
         }
-        self.note_birth_changes(kind, resource, existing.filter(|_| action.verb != Verb::Create));
+        let stays = matches!(action.verb, Verb::NoOp | Verb::Update);
+        self.note_birth_changes(kind, resource, existing.filter(|_| stays));
         self.verbs.insert(&resource.address, action.verb);
         self.actions.push(action);
     }
@@ -142,21 +168,29 @@ impl<'a> Planner<'a> {
             (false, ..) => (Verb::Replace, Reason::CannotUpdate(forced)),
             (true, true, _) => (Verb::Replace, Reason::Requested),
             (true, false, true) => (Verb::NoOp, Reason::Same),
-            (true, false, false) => (Verb::Update, why_differs(kind, resource, live)),
+            (true, false, false) => (Verb::Update, self.why_differs(kind, resource, live)),
         };
         let id = Some(live.id.clone());
         Action { changes, id, ..action(resource.address.clone(), verb, reason, Vec::new()) }
     }
 
-    fn find_conflicts(&mut self, kind: &dyn ResourceType, resource: &DesiredResource) {
-        let mine = |f: &&Foreign| f.provider == kind.provider() && f.kind == kind.name();
-        for foreign in self.live.foreign.iter().filter(mine) {
-            if let Some(why) = kind.conflict(&resource.attributes, foreign) {
-                let adoptable = foreign.identity.is_some()
-                    && kind.identity(&resource.attributes) == foreign.identity;
-                let (address, foreign) = (resource.address.clone(), foreign.clone());
-                self.conflicts.push(Conflict { address, foreign, why, adoptable });
+    fn why_differs(
+        &self,
+        kind: &dyn ResourceType,
+        resource: &DesiredResource,
+        live: &LiveResource,
+    ) -> Reason {
+        match resource.version(kind.schema()) {
+            None => {
+                let mut waits = resource.waits_for();
+                // Secrets that exist stand among them only to say that the text will hold one.
+                waits.retain(|w| {
+                    !w.address.is_secret() || self.secrets_to_make.contains(&w.address.name)
+                });
+                Reason::WaitsFor(waits)
             }
+            Some(version) if live.applied.as_ref() == Some(&version) => Reason::Drifted,
+            Some(_) => Reason::Edited,
         }
     }
 
@@ -177,7 +211,7 @@ impl<'a> Planner<'a> {
                 let text = format!(
                     "`{}` is used only when it is created; the live one keeps {} until it is replaced (--replace {})",
                     attribute.name,
-                    in_brief(found),
+                    in_brief(found, wanted),
                     resource.address
                 );
                 self.notes.push(Note { address: Some(resource.address.clone()), text });
@@ -204,12 +238,9 @@ impl<'a> Planner<'a> {
             let reason =
                 if self.options.destroy { Reason::Destroyed } else { Reason::NoLongerDesired };
             for (place, object) in objects.iter().enumerate().skip(keep) {
-                let duplicate = place > 0 && objects[0].id != object.id;
-                let reason = if duplicate {
-                    Reason::DuplicateOf(objects[0].id.clone())
-                } else {
-                    reason.clone()
-                };
+                let twin = place > 0 && object.home == objects[0].home;
+                let reason =
+                    if twin { Reason::DuplicateOf(objects[0].id.clone()) } else { reason.clone() };
                 doomed.push((object, reason));
             }
         }
@@ -217,6 +248,7 @@ impl<'a> Planner<'a> {
             .iter()
             .filter(|(_, reason)| !matches!(reason, Reason::DuplicateOf(_)))
             .map(|(r, _)| &r.address)
+            .filter(|address| !wanted.contains(address))
             .collect();
         let new: BTreeSet<&Address> = self
             .verbs
@@ -256,8 +288,8 @@ impl<'a> Planner<'a> {
         }
         let kept: BTreeSet<&Address> = self.actions.iter().map(|a| &a.address).collect();
         self.conflicts.retain(|conflict| kept.contains(&conflict.address));
-        self.notes
-            .extend(self.live.notes.iter().map(|text| Note { address: None, text: text.clone() }));
+        let remarks: BTreeSet<&String> = self.live.notes.iter().collect();
+        self.notes.extend(remarks.into_iter().map(|r| Note { address: None, text: r.clone() }));
         let mut foreign = self.live.foreign.clone();
         foreign.sort();
         Plan {
@@ -273,8 +305,11 @@ impl<'a> Planner<'a> {
 }
 
 fn keep_targets(actions: &mut Vec<Action>, targets: &BTreeSet<Address>) {
-    let needs: BTreeMap<Address, Vec<Address>> =
-        actions.iter().map(|a| (a.address.clone(), a.after.clone())).collect();
+    // A duplicate's deletion shares its address with the action on the object that is kept.
+    let mut needs: BTreeMap<Address, Vec<Address>> = BTreeMap::new();
+    for action in actions.iter() {
+        needs.entry(action.address.clone()).or_default().extend(action.after.iter().cloned());
+    }
     let mut kept = BTreeSet::new();
     let mut open: Vec<Address> = targets.iter().cloned().collect();
     while let Some(address) = open.pop() {
@@ -295,80 +330,5 @@ fn action(address: Address, verb: Verb, reason: Reason, after: Vec<Address>) -> 
         stage: 0,
         id: None,
         holds_data: false,
-    }
-}
-
-fn why_differs(kind: &dyn ResourceType, resource: &DesiredResource, live: &LiveResource) -> Reason {
-    match resource.version(kind.schema()) {
-        None => Reason::WaitsFor(resource.waits_for()),
-        Some(version) if live.applied.as_ref() == Some(&version) => Reason::Drifted,
-        Some(_) => Reason::Edited,
-    }
-}
-
-fn compare_values(
-    name: &str,
-    live: Option<&Value>,
-    wanted: &Value,
-    forces: bool,
-    changes: &mut Vec<AttributeChange>,
-) {
-    if let (Value::Map(wanted), Some(Value::Map(found))) = (wanted, live) {
-        for key in wanted.keys().chain(found.keys().filter(|key| !wanted.contains_key(*key))) {
-            if wanted.get(key) != found.get(key) {
-                changes.push(change(
-                    &format!("{name}.{key}"),
-                    found.get(key),
-                    wanted.get(key),
-                    forces,
-                ));
-            }
-        }
-    } else if live != Some(wanted) {
-        changes.push(change(name, live, Some(wanted), forces && !wanted.is_unknown()));
-    }
-}
-
-fn change(
-    name: &str,
-    before: Option<&Value>,
-    after: Option<&Value>,
-    forces_replace: bool,
-) -> AttributeChange {
-    let diff = match (before.and_then(Value::as_content), after.and_then(Value::as_content)) {
-        (Some(before), Some(after)) => diff(name, before, after),
-        _ => None,
-    };
-    AttributeChange {
-        name: name.into(),
-        before: shown(before),
-        after: shown(after),
-        forces_replace,
-        diff,
-    }
-}
-
-fn diff(name: &str, before: &Content, after: &Content) -> Option<String> {
-    if before.is_sensitive() || after.is_sensitive() {
-        return None;
-    }
-    let (before, after) = (before.text.as_ref()?, after.text.as_ref()?);
-    text_diff::unified(before.expose(), after.expose(), name)
-}
-
-fn shown(value: Option<&Value>) -> Shown {
-    match value {
-        None => Shown::Absent,
-        Some(value) if value.is_unknown() => Shown::Unknown,
-        Some(Value::Secret(secret)) => Shown::Sensitive(secret.keyed.clone()),
-        Some(Value::Content(Content { keyed: Some(keyed), .. })) => Shown::Sensitive(keyed.clone()),
-        Some(value) => Shown::Value(value.to_public_json()),
-    }
-}
-
-fn in_brief(value: &Value) -> String {
-    match value {
-        Value::Text(text) => format!("\"{text}\""),
-        other => other.to_public_json().to_string(),
     }
 }

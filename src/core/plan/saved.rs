@@ -1,9 +1,11 @@
 //! A plan in a file: reviewed today, applied tomorrow, or refused.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use super::Plan;
-use crate::address::StackId;
+use super::{Action, Plan};
+use crate::address::{Address, StackId};
 use crate::diagnostic::Diagnostic;
 use crate::hash;
 
@@ -102,13 +104,10 @@ impl SavedPlan {
 /// Empty when both do the same.
 #[must_use]
 pub fn moved(reviewed: &Plan, now: &Plan) -> Vec<String> {
+    let (old, new) = (by_object(reviewed), by_object(now));
     let mut lines = Vec::new();
-    let key = |action: &super::Action| (action.address.clone(), action.id.clone());
     for action in reviewed.effective() {
-        match now
-            .effective()
-            .find(|other| key(other) == key(action) || other.address == action.address)
-        {
+        match counterpart(action, &new, &old) {
             None => lines.push(format!(
                 "{}: planned to {:?}, now there is nothing to do",
                 action.address, action.verb
@@ -121,7 +120,7 @@ pub fn moved(reviewed: &Plan, now: &Plan) -> Vec<String> {
         }
     }
     for action in now.effective() {
-        if !reviewed.effective().any(|other| other.address == action.address) {
+        if counterpart(action, &old, &new).is_none() {
             lines.push(format!(
                 "{}: not in the reviewed plan, now {:?} ({})",
                 action.address, action.verb, action.reason
@@ -132,6 +131,30 @@ pub fn moved(reviewed: &Plan, now: &Plan) -> Vec<String> {
         lines.push("the conflicts with foreign objects are others now".to_owned());
     }
     lines
+}
+
+/// Effective actions by the object that they are about: an address can have several, where there are duplicates.
+type ByObject<'a> = BTreeMap<(&'a Address, Option<&'a str>), &'a Action>;
+
+fn by_object(plan: &Plan) -> ByObject<'_> {
+    plan.effective().map(|action| (object(action), action)).collect()
+}
+
+fn object(action: &Action) -> (&Address, Option<&str>) {
+    (&action.address, action.id.as_deref())
+}
+
+/// The other plan's action on the same object, or else one on the same address that has no counterpart of its own.
+fn counterpart<'a>(
+    action: &Action,
+    others: &ByObject<'a>,
+    own: &ByObject<'_>,
+) -> Option<&'a Action> {
+    let of_address = |other: &&'a Action| other.address == action.address;
+    others.get(&object(action)).copied().or_else(|| {
+        let from = others.range((&action.address, None)..).map(|(_, other)| *other);
+        from.take_while(of_address).find(|other| !own.contains_key(&object(other)))
+    })
 }
 
 #[cfg(test)]
