@@ -211,7 +211,7 @@ fn merges_documents_and_reads_standard_input() {
     assert_eq!(model["services"]["a"]["ports"], serde_json::json!(["1:1", "2:2"]));
     assert_eq!(stack.good("config --services"), "init\npostgres\nweb\n");
     assert_eq!(stack.good("config --images"), "app:1\npostgres:17\napp:1\n");
-    assert!(stack.good("config").contains("POSTGRES_PASSWORD"));
+    assert!(stack.good("config").contains("POSTGRES_PASSWORD: p$$w"), "a dollar is doubled");
     assert_eq!(stack.good("config -q"), "");
 }
 

@@ -182,6 +182,21 @@ fn kills_the_program_when_the_connection_breaks() {
 }
 
 #[test]
+fn a_program_can_clean_up_when_its_client_is_gone() {
+    let world = World::new();
+    let session = world.login("deploy", &key(2)).unwrap();
+    let file = world.host().root().join("run/temporary");
+    let mut channel = session.channel_session().unwrap();
+    let script = "f=$IPAI_ROOT/run/temporary; trap 'rm -f $f' EXIT; trap 'exit 70' TERM; \
+                  : >$f; echo; sleep 300";
+    channel.exec(&format!(": ipai-host-1; {script}")).unwrap();
+    channel.read_exact(&mut [0]).unwrap();
+    assert!(file.exists());
+    drop(channel);
+    eventually("the temporary file is gone", || !file.exists());
+}
+
+#[test]
 fn halting_cuts_connections_and_kills_programs() {
     let world = World::new();
     let session = world.login("deploy", &key(2)).unwrap();

@@ -150,7 +150,6 @@ fn strings(value: Option<&Value>) -> Vec<String> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 

@@ -26,6 +26,9 @@ const CHUNK: usize = 32 * 1024;
 /// How long bytes that were handed to russh get to leave before a cut that must not swallow them.
 const FLUSH: Duration = Duration::from_millis(20);
 
+/// How long a program has between being told and being killed.
+const LAST_MOMENT: Duration = Duration::from_millis(200);
+
 /// Who asks on a channel, and how to know that nobody does any more.
 pub(super) struct Client {
     pub(super) host: Arc<Host>,
@@ -84,12 +87,20 @@ impl Client {
         let mut cut = self.link.cut.subscribe();
         let mut gone = self.gone.clone();
         let status = tokio::select! {
-            status = self.attend(&mut child, input, out) => status,
-            _ = gone.changed() => return Ok(()),
-            _ = cut.wait_for(|cut| *cut) => return Ok(()),
+            status = self.attend(&mut child, input, out) => Some(status),
+            _ = gone.changed() => None,
+            _ = cut.wait_for(|cut| *cut) => None,
         };
-        group.over();
-        self.say_goodbye(out, id, status).await
+        match status {
+            Some(status) => {
+                group.over();
+                self.say_goodbye(out, id, status).await
+            }
+            None => {
+                group.hang_up(&mut child).await;
+                Ok(())
+            }
+        }
     }
 
     fn start(&self, command: &[u8]) -> io::Result<Child> {
@@ -239,6 +250,16 @@ impl<'a> Group<'a> {
         Self { pid, running }
     }
 
+    /// Tells the program that its client is gone and gives it a moment to take its temporary files
+    /// away: they are this machine's. Being dropped then kills what is left.
+    async fn hang_up(self, child: &mut Child) {
+        if let Some(pid) = self.pid {
+            // Not SIGHUP: whoever runs the simulator under nohup has programs that cannot trap it.
+            let _already_gone = kill_process_group(pid, Signal::TERM);
+            let _timed_out = tokio::time::timeout(LAST_MOMENT, child.wait()).await;
+        }
+    }
+
     /// Tells that the program has ended by itself. What it left in the background lives on, as it
     /// would on any host.
     fn over(mut self) {
@@ -249,7 +270,8 @@ impl<'a> Group<'a> {
 impl Drop for Group<'_> {
     fn drop(&mut self) {
         if let Some(pid) = self.pid {
-            // The program leads its own group, and has not been waited for: the id is still its.
+            // The program leads its own group. If it was waited for, that was this very moment, and
+            // no other group has been given its id.
             let _ = kill_process_group(pid, Signal::KILL);
         }
         self.running.send_modify(|count| *count -= 1);

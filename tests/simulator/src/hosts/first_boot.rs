@@ -60,6 +60,7 @@ pub(super) fn first_boot(folder: &HostFolder, boot: &Boot) -> io::Result<()> {
     for what in &config.left_out {
         folder.note(&format!("left out, an embedded host does not execute it: {what}"))?;
     }
+    crate::tools::leave_result(&folder.root(), "done")?;
     folder.note("first boot done")?;
     fs::write(done, "")
 }

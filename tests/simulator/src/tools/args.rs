@@ -103,7 +103,6 @@ fn split(argument: &str, known: &[Opt]) -> Vec<(String, Option<String>)> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 

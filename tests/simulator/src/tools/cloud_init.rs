@@ -1,5 +1,7 @@
 //! `cloud-init status`: a sandbox host has done its first boot before it answers.
 
+use std::fs;
+use std::io;
 use std::path::Path;
 
 use super::{ToolFaults, complain, print};
@@ -32,4 +34,22 @@ pub(super) fn run(state: &Path, arguments: &[String]) -> u8 {
         }
     }
     u8::from(status == "error")
+}
+
+/// Leaves the file that tells programs whether first boot is over, as cloud-init does in
+/// `/run/cloud-init/result.json`: it is there once everything has run.
+pub(crate) fn leave_result(root: &Path, status: &str) -> io::Result<()> {
+    let folder = root.join("run/cloud-init");
+    let file = folder.join("result.json");
+    fs::create_dir_all(&folder)?;
+    if status == "running" {
+        return match fs::remove_file(file) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        };
+    }
+    let errors = if status == "error" { vec!["broken by the test"] } else { vec![] };
+    let result =
+        serde_json::json!({"v1": {"datasource": "DataSourceDigitalOcean", "errors": errors}});
+    fs::write(file, result.to_string())
 }

@@ -25,7 +25,8 @@ pub struct ToolFaults {
     pub answers: Vec<Answer>,
     /// How often a container is looked at until it is healthy; absent: 2.
     pub looks_until_healthy: Option<u32>,
-    /// What `cloud-init status` says instead of `done`: `running` or `error`.
+    /// What `cloud-init status` says instead of `done`: `running` or `error`. While it is running
+    /// there is no `run/cloud-init/result.json`.
     pub cloud_init: Option<String>,
 }
 
@@ -51,6 +52,8 @@ impl ToolFaults {
 
     /// Makes these the faults of the host with this bookkeeping folder.
     pub fn save(&self, folder: &Path) -> io::Result<()> {
+        let status = self.cloud_init.as_deref().unwrap_or("done");
+        super::cloud_init::leave_result(&folder.join("root"), status)?;
         super::store::change(folder, "faults", |held: &mut Self| *held = self.clone())
     }
 

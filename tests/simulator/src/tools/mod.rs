@@ -20,6 +20,7 @@ mod systemctl;
 mod template;
 pub(crate) mod yaml;
 
+pub(crate) use cloud_init::leave_result;
 pub use faults::{Answer, ToolFaults};
 
 use std::ffi::OsString;

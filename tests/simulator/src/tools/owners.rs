@@ -107,7 +107,6 @@ fn key(file: &Metadata) -> String {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 

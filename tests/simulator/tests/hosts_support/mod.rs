@@ -1,6 +1,11 @@
 //! A small SSH client and a world of one host, shared by the tests of hosts.
 
-#![allow(dead_code, clippy::unwrap_used, reason = "each test file uses a part; tests may panic")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "each test file uses a part; tests may panic"
+)]
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};

@@ -28,7 +28,10 @@ impl Docker<'_> {
             for container in engine.containers.iter_mut().rev() {
                 let shown = parsed.has("--all") || by_status || container.status == Status::Running;
                 if shown && fits(container, &filters)? {
-                    container.look();
+                    // Who asks for ids alone has not looked at anyone's health.
+                    if !parsed.has("--quiet") {
+                        container.look();
+                    }
                     rows.push(row(container, &self.faults, whole));
                 }
             }

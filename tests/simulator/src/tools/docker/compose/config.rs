@@ -66,6 +66,7 @@ fn whole(project: &Project, chosen: &[&str], format: Option<&str>) -> Outcome {
     if let Some(Value::Object(services)) = model.get_mut("services") {
         services.retain(|name, _| chosen.contains(&name.as_str()));
     }
+    model.values_mut().for_each(escape);
     match format {
         Some("json") => print(format!("{:#}\n", Value::Object(model))),
         Some("yaml") | None => {
@@ -76,6 +77,16 @@ fn whole(project: &Project, chosen: &[&str], format: Option<&str>) -> Outcome {
         Some(other) => return Err(Failure::plain(format!("unsupported format \"{other}\""))),
     }
     Ok(())
+}
+
+/// Writes a literal dollar as two, so that what is printed can be read again.
+fn escape(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = text.replace('$', "$$"),
+        Value::Array(items) => items.iter_mut().for_each(escape),
+        Value::Object(map) => map.values_mut().for_each(escape),
+        _ => {}
+    }
 }
 
 impl Project {
