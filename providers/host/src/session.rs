@@ -17,7 +17,7 @@ pub use frame::FrameError;
 pub use program::GREETING;
 pub use quote::quote;
 
-use crate::ssh::{Event, Line, Target};
+use crate::ssh::{Event, Line, SshError, Target};
 use frame::{Answer, Decoder};
 
 /// The most bytes that a script may say on standard output: 16 MiB.
@@ -153,6 +153,9 @@ impl Session {
                 }
                 Some(Event::Stderr(piece)) => self.note(&piece),
                 Some(Event::Ended(exit)) => return Err(self.ended(name, exit)),
+                Some(Event::Failed(SshError::Lost { detail, .. })) => {
+                    return Err(self.lost(name, detail));
+                }
                 Some(Event::Failed(error)) => return Err(self.lost(name, error.to_string())),
                 None => return Err(self.lost(name, "it had ended before".to_owned())),
             }

@@ -88,6 +88,16 @@ async fn input_that_is_not_read_does_not_desynchronise() {
 }
 
 #[tokio::test]
+async fn what_runs_on_in_the_background_cannot_touch_the_next_answer() {
+    let sshd = sshd!("");
+    let (mut session, first) =
+        sshd.open("(sleep 0.3; echo late; echo late >&2) & echo now").await.unwrap();
+    assert_eq!(first.text(), "now\n");
+    let output = session.run(&script("sleep 0.6; echo clean")).await.unwrap();
+    assert_eq!((output.text().as_str(), output.stderr.as_str()), ("clean\n", ""));
+}
+
+#[tokio::test]
 async fn the_first_command_may_have_input_and_may_be_long() {
     let sshd = sshd!("");
     let (mut session, output) =

@@ -221,6 +221,21 @@ async fn the_agent_logs_in() {
 }
 
 #[tokio::test]
+async fn an_agent_that_never_answers_is_given_up() {
+    let sshd = sshd!("");
+    let socket = sshd.path("mute");
+    let _mute = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let mut target = sshd.target();
+    target.identities = vec![Identity::Agent(socket)];
+    target.limits.connect = Duration::from_millis(200);
+    target.limits.login = Duration::from_millis(400);
+    let began = Instant::now();
+    let error = fails(&target).await;
+    assert!(matches!(error, SshError::TimedOut { doing: "logging in", .. }), "{error}");
+    assert!(began.elapsed() < Duration::from_secs(5));
+}
+
+#[tokio::test]
 async fn a_command_text_is_checked_before_connecting() {
     let sshd = sshd!("");
     for text in ["a\0b".to_owned(), "x".repeat(30_001)] {

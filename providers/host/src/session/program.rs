@@ -1,7 +1,8 @@
 //! The resident program: a small POSIX shell loop that answers one request after the other.
 //!
 //! It needs `sh` (dash or bash), GNU coreutils and gzip. A script's output goes to files in a
-//! folder of its own, so that neither content nor background processes can touch the answer stream;
+//! folder of its own, so that neither content nor background processes can touch the answer stream,
+//! and to new ones each time, so that what an earlier script left running cannot touch the next answer;
 //! its standard input passes through a pipe that the program drains, so that a script may read all
 //! of it, some of it or nothing. A script that arrives cut short is recognised by its last line,
 //! which repeats the nonce, and never run.

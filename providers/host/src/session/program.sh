@@ -14,34 +14,41 @@ ipai_bytes() {
   dd bs=65536 count="$1" iflag=fullblock,count_bytes status=none
 }
 ipai_answer() {
-  if [ -s "$ipai_d/o" ]; then
-    ipai_t=$(wc -c <"$ipai_d/o")
+  echo >"$ipai_d/full" || { echo 'ipai: no space left for temporary files' >&2; exit 74; }
+  if [ -s "$ipai_o" ]; then
+    ipai_t=$(wc -c <"$ipai_o")
     if [ "$ipai_t" -gt @MAX_OUTPUT@ ]; then
       printf 'BIG %s %s\n' "$1" "$ipai_t"
     elif [ "$ipai_t" -gt 2048 ]; then
       printf 'OUT %s gzip ' "$1"
-      gzip -1c <"$ipai_d/o" | base64 -w0
+      gzip -1c <"$ipai_o" | base64 -w0
       echo
     else
       printf 'OUT %s plain ' "$1"
-      base64 -w0 <"$ipai_d/o"
+      base64 -w0 <"$ipai_o"
       echo
     fi
   fi
-  if [ -s "$ipai_d/e" ]; then
+  if [ -s "$ipai_e" ]; then
     printf 'ERR %s ' "$1"
-    tail -c @MAX_ERROR@ "$ipai_d/e" | base64 -w0
+    tail -c @MAX_ERROR@ "$ipai_e" | base64 -w0
     echo
   fi
   printf 'END %s %s\n' "$1" "$2"
+  : >"$ipai_o"
+  : >"$ipai_e"
 }
+ipai_i=0
 ipai_run() {
+  ipai_i=$((ipai_i + 1))
+  ipai_o=$ipai_d/o$ipai_i
+  ipai_e=$ipai_d/e$ipai_i
   if [ "$2" = 0 ]; then
-    (set --; set -u; eval "$ipai_s") </dev/null >"$ipai_d/o" 2>"$ipai_d/e"
+    (set --; set -u; eval "$ipai_s") </dev/null >"$ipai_o" 2>"$ipai_e"
     ipai_answer "$1" $?
   else
     ipai_bytes "$2" | {
-      (set --; set -u; eval "$ipai_s") >"$ipai_d/o" 2>"$ipai_d/e"
+      (set --; set -u; eval "$ipai_s") >"$ipai_o" 2>"$ipai_e"
       ipai_t=$?
       cat >/dev/null
       exit "$ipai_t"

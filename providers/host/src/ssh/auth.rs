@@ -87,7 +87,7 @@ impl Attempt<'_> {
         if !private_key::is_encrypted(&text) {
             return self.key(&name, &text, None);
         }
-        match self.target.passphrase.as_ref().and_then(|passphrase| passphrase.ask(path)) {
+        match self.ask_passphrase(path) {
             Some(passphrase) => self.key(&name, &text, Some(&passphrase)),
             None => {
                 self.tried.push(format!(
@@ -96,6 +96,14 @@ impl Attempt<'_> {
                 Ok(false)
             }
         }
+    }
+
+    /// The time that somebody takes to type is not the host's.
+    fn ask_passphrase(&mut self, path: &Path) -> Option<Zeroizing<String>> {
+        let began = Instant::now();
+        let passphrase = self.target.passphrase.as_ref()?.ask(path);
+        self.deadline += began.elapsed();
+        passphrase
     }
 
     fn key(&mut self, name: &str, text: &str, passphrase: Option<&str>) -> Result<bool, SshError> {

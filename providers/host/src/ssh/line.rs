@@ -8,6 +8,7 @@ use std::io::{self, Write as _};
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc as orders;
 use std::thread;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -17,6 +18,9 @@ use super::{SshError, Target};
 
 /// How many pieces of output may wait for the reader before the host is made to wait: about 2 MiB.
 const PIECES: usize = 64;
+
+/// How much later than the thread the waiting side gives up.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// The longest command text: libssh2 refuses packets above some 35,000 bytes.
 pub const MAX_TEXT: usize = 30_000;
@@ -64,12 +68,12 @@ impl Line {
         let (opened, open) = oneshot::channel();
         let line = Self { orders: order, events, wake };
         line.send(stdin);
-        let target = target.clone();
+        let (target, at, patience) = (target.clone(), target.at(), patience(target));
         thread::Builder::new()
-            .name(format!("ssh {}", target.at()))
+            .name(format!("ssh {at}"))
             .spawn(move || live(&target, &text, woken, &ordered, opened, &event))
             .map_err(no_thread)?;
-        open.await.unwrap_or(Err(SshError::Abandoned))?;
+        within(patience, &at, open).await?;
         Ok(line)
     }
 
@@ -95,6 +99,29 @@ impl Line {
             // A full pair already wakes the thread; a closed one has ended it.
             let _ = (&self.wake).write(&[1]);
         }
+    }
+}
+
+/// The limits of all phases together. The thread keeps them itself, except where a name server or
+/// an agent does not answer at all; then it is left behind. Whoever types a passphrase may take
+/// any time.
+fn patience(target: &Target) -> Option<Duration> {
+    let limits = target.limits;
+    target.passphrase.is_none().then(|| limits.connect + 2 * limits.login + GRACE)
+}
+
+async fn within(
+    patience: Option<Duration>,
+    at: &str,
+    opened: oneshot::Receiver<Result<(), SshError>>,
+) -> Result<(), SshError> {
+    let opened = match patience {
+        None => Ok(opened.await),
+        Some(limit) => tokio::time::timeout(limit, opened).await.map_err(|_| limit),
+    };
+    match opened {
+        Ok(opened) => opened.unwrap_or(Err(SshError::Abandoned)),
+        Err(limit) => Err(SshError::TimedOut { at: at.to_owned(), doing: "logging in", limit }),
     }
 }
 
