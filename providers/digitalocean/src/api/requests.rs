@@ -168,6 +168,13 @@ impl Change {
         Self { method: Method::Put, path, body: Some(body), attempt, scope: "firewall:update" }
     }
 
+    /// Puts a droplet behind a firewall.
+    pub(crate) fn guard_droplet(firewall: &str, id: u64) -> Self {
+        let path = format!("/v2/firewalls/{firewall}/droplets");
+        let attempt = format!("put droplet {id} behind firewall {firewall}");
+        Self::post(path, json!({ "droplet_ids": [id] }), attempt, "firewall:update")
+    }
+
     /// Removes a firewall.
     pub(crate) fn delete_firewall(id: &str) -> Self {
         let path = format!("/v2/firewalls/{id}");

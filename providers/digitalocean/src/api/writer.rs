@@ -3,7 +3,7 @@
 use ipai_core::RemoteError;
 use serde::de::DeserializeOwned;
 
-use super::error::ApiError;
+use super::error::{ApiError, Kind};
 use super::objects::{Action, Created, Firewall, One, Tag};
 use super::reader::{Reader, Repeat};
 use super::requests::{Change, Method};
@@ -60,7 +60,12 @@ impl Writer {
         match self.reader.wire.repeatedly(&call, Repeat::Harmless).await {
             Ok(answer) => Ok(answer.json::<One<Tag>>(&call)?.0.name),
             // It was there already, and the API says so in one way or another.
-            Err(error) if error.says("already") || error.says("exist") => Ok(name.to_owned()),
+            Err(error)
+                if matches!(error.kind, Kind::Status(409 | 422))
+                    && (error.says("already") || error.says("exists")) =>
+            {
+                Ok(name.to_owned())
+            }
             Err(error) => Err(error),
         }
     }
@@ -68,6 +73,11 @@ impl Writer {
     /// Puts an existing tag on a droplet.
     pub(crate) async fn tag(&self, tag: &str, id: u64) -> Result<(), ApiError> {
         self.done(&Change::tag_droplet(tag, id)).await
+    }
+
+    /// Puts a droplet behind a firewall, whether it stands there already or not.
+    pub(crate) async fn guard(&self, firewall: &str, id: u64) -> Result<(), ApiError> {
+        self.done(&Change::guard_droplet(firewall, id)).await
     }
 
     /// Makes a firewall. Its name is unique, so a second one cannot come of it, but a refusal as duplicate can.

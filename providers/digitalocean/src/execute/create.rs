@@ -25,8 +25,16 @@ impl Task<'_> {
         let name = name.ok_or_else(|| self.refuse("its name is not known"))?;
         if let Some(id) = self.find_earlier(name, gone).await? {
             self.say(format!("droplet {id} was created by an earlier run; carrying on with it"));
-            return self.complete(id, None, None).await;
+            match self.complete(id, None, None).await {
+                // It was being deleted.
+                Err(error) if error.fault == Fault::NotFound => {}
+                other => return other,
+            }
         }
+        self.create_anew(name).await
+    }
+
+    async fn create_anew(&self, name: &str) -> Result<Outputs, RemoteError> {
         let birth = (self.executor.birth)();
         let birth = birth.map_err(|why| self.refuse(format!("cannot make a host key: {why}")))?;
         let (id, action) = self.ask_for_droplet(name, &birth).await?;
@@ -155,7 +163,7 @@ impl Task<'_> {
         if let Some(action) = action {
             self.follow(action).await?;
         }
-        let droplet = self.grown_up(id).await?;
+        let droplet = self.grown_up(id, birth.is_none()).await?;
         let droplet = self.tagged(droplet, birth).await?;
         self.executor.remember(&self.job.address, id);
         let mut keys = Marks::read(&self.job.stack, &droplet.tags).host_keys;
@@ -165,7 +173,8 @@ impl Task<'_> {
         if keys.is_empty() {
             let cause =
                 format!("droplet {id} carries no pin of its host key, so nobody could verify it");
-            return Err(RemoteError { fault: Fault::NotFound, ..self.refuse(cause) }
+            return Err(self
+                .refuse(cause)
                 .hint("delete that droplet in the control panel, then apply again"));
         }
         self.set_power(id).await?;

@@ -1,6 +1,6 @@
 //! Deleting a droplet, and replacing one.
 
-use ipai_core::{Outputs, RemoteError};
+use ipai_core::{Fault, Outputs, RemoteError};
 
 use super::Task;
 use super::action::absent_as_none;
@@ -20,17 +20,15 @@ impl Task<'_> {
 
     /// Deletes the droplet, then creates it anew: two of one name would not be told apart, and may not fit the quota.
     pub(super) async fn replace_droplet(&self) -> Result<Outputs, RemoteError> {
-        let old = self.doomed().await?;
-        if let Some(droplet) = &old {
-            self.destroy(droplet).await?;
-        }
-        let outputs = self.create_droplet(old.as_ref().map(|droplet| droplet.id)).await?;
-        if let Some(droplet) = &old {
-            let kept = marker::identity_tags(&self.job.stack, &self.job.address);
-            let mut tags = self.own_tags(droplet);
-            tags.retain(|tag| !kept.contains(&tag.to_ascii_lowercase()));
-            self.sweep(tags).await;
-        }
+        let Some(old) = self.doomed().await? else { return self.create_droplet(None).await };
+        let firewalls = self.firewalls_before(old.id).await?;
+        self.destroy(&old).await?;
+        let outputs = self.create_droplet(Some(old.id)).await?;
+        self.guard_by(&firewalls).await?;
+        let kept = marker::identity_tags(&self.job.stack, &self.job.address);
+        let mut tags = self.own_tags(&old);
+        tags.retain(|tag| !kept.contains(&tag.to_ascii_lowercase()));
+        self.sweep(tags).await;
         Ok(outputs)
     }
 
@@ -56,29 +54,37 @@ impl Task<'_> {
     async fn destroy(&self, droplet: &Droplet) -> Result<(), RemoteError> {
         let id = droplet.id;
         match self.shut_down(id).await {
-            Err(error) if error.fault == ipai_core::Fault::NotFound => return Ok(()),
+            Err(error) if error.fault == Fault::NotFound => return Ok(()),
             other => other?,
         }
-        self.delete_when_free(id).await?;
+        self.ask_to_delete(id).await?;
         let limit = self.executor.limits.delete;
         let mut gone = Patience::new(self, format!("droplet {id} is gone"), limit);
-        loop {
-            let look = absent_as_none(self.executor.writer.reader.droplet(id).await);
-            if let Some(None) = gone.overlook(look)? {
-                return Ok(());
-            }
+        while !self.is_gone(id, &mut gone).await? {
             gone.pause().await?;
         }
+        Ok(())
     }
 
-    async fn delete_when_free(&self, id: u64) -> Result<(), RemoteError> {
+    /// Asks for the deletion until it is accepted. A deletion that is under way already looks like any other event
+    /// that is in the way, until the droplet is gone.
+    async fn ask_to_delete(&self, id: u64) -> Result<(), RemoteError> {
         let limit = self.executor.limits.pending;
         let mut patience = Patience::new(self, format!("droplet {id} can be deleted"), limit);
         loop {
             match self.executor.writer.delete(&Change::delete_droplet(id)).await {
-                Err(error) if error.is_pending_event() => patience.pause().await?,
+                Err(error) if error.is_pending_event() => {}
                 other => return Ok(other?),
             }
+            if self.is_gone(id, &mut patience).await? {
+                return Ok(());
+            }
+            patience.pause().await?;
         }
+    }
+
+    async fn is_gone(&self, id: u64, patience: &mut Patience<'_>) -> Result<bool, RemoteError> {
+        let look = absent_as_none(self.executor.writer.reader.droplet(id).await);
+        Ok(matches!(patience.overlook(look)?, Some(None)))
     }
 }

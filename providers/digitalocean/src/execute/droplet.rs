@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use ipai_core::{Outputs, RemoteError};
+use ipai_core::{Fault, Outputs, RemoteError};
 use serde_json::json;
 
 use super::Task;
@@ -14,26 +14,44 @@ use crate::marker::{self, Marks};
 
 impl Task<'_> {
     /// Waits until a new droplet is active, and then, as a wait of its own, until it has a public address.
-    pub(super) async fn grown_up(&self, id: u64) -> Result<Droplet, RemoteError> {
+    /// `listed` tells that a list showed it before: then it may also be one that is being deleted.
+    pub(super) async fn grown_up(&self, id: u64, listed: bool) -> Result<Droplet, RemoteError> {
         let limits = &self.executor.limits;
         let mut active = Patience::new(self, format!("droplet {id} is active"), limits.create);
+        let mut hidden = Patience::new(
+            self,
+            format!("droplet {id} can be looked at"),
+            if listed { limits.tags } else { limits.create },
+        );
+        let mut seen = false;
         loop {
-            // A new droplet may answer "not found" for a while.
             let look = absent_as_none(self.executor.writer.reader.droplet(id).await);
-            match active.overlook(look)?.flatten() {
-                Some((droplet, _)) if droplet.status != Status::New && !droplet.locked => break,
-                _ => active.pause().await?,
+            match active.overlook(look)? {
+                Some(Some((droplet, _))) if droplet.status != Status::New && !droplet.locked => {
+                    break;
+                }
+                Some(Some(_)) => seen = true,
+                // A new droplet may answer "not found" for a while, but not once it was seen.
+                Some(None) if seen => return Err(self.vanished(id)),
+                Some(None) => hidden.pause().await?,
+                None => {}
             }
+            active.pause().await?;
         }
         let what = format!("droplet {id} has a public address");
         let mut addressed = Patience::new(self, what, limits.address);
         loop {
-            let look = absent_as_none(self.executor.writer.reader.droplet(id).await);
-            match addressed.overlook(look)?.flatten() {
+            let look = self.executor.writer.reader.droplet(id).await;
+            match addressed.overlook(look)? {
                 Some((droplet, _)) if droplet.public_v4().next().is_some() => return Ok(droplet),
                 _ => addressed.pause().await?,
             }
         }
+    }
+
+    fn vanished(&self, id: u64) -> RemoteError {
+        let cause = format!("droplet {id} is gone again");
+        RemoteError { fault: Fault::NotFound, ..self.refuse(cause) }
     }
 
     /// Switches the droplet on or off as wanted.

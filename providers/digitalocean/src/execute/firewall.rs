@@ -118,6 +118,26 @@ impl Task<'_> {
         Ok(all.items.into_iter().find(|firewall| firewall.name == name).map(|found| found.id))
     }
 
+    /// The stack's firewalls that a droplet stands behind.
+    pub(super) async fn firewalls_before(&self, droplet: u64) -> Result<Vec<String>, ApiError> {
+        let mut all = self.executor.writer.reader.list::<Firewall>(&Get::firewalls()).await?.items;
+        all.retain(|firewall| {
+            let ours = marker::firewall_address(&self.job.stack, &firewall.name).is_some();
+            ours && firewall.droplet_ids.contains(&droplet)
+        });
+        Ok(all.into_iter().map(|firewall| firewall.id).collect())
+    }
+
+    /// Puts the job's droplet behind firewalls. They are planned by address, so no action of theirs follows from a
+    /// droplet's replacement.
+    pub(super) async fn guard_by(&self, firewalls: &[String]) -> Result<(), RemoteError> {
+        let Some(id) = self.executor.recall(&self.job.address) else { return Ok(()) };
+        for firewall in firewalls {
+            self.executor.writer.guard(firewall, id).await?;
+        }
+        Ok(())
+    }
+
     async fn wanted_firewall(&self, name: &str) -> Result<Json, RemoteError> {
         let wanted = self.job.desired.as_ref();
         let wanted = wanted.ok_or_else(|| self.refuse("there is nothing wanted"))?;

@@ -46,6 +46,8 @@ fn changing_requests_have_their_exact_wire_form() {
     assert_eq!(line(&firewall), r#"POST /v2/firewalls {"name":"f"}"#);
     let put = Change::put_firewall("a-1", json!({"name": "f"}));
     assert_eq!(line(&put), r#"PUT /v2/firewalls/a-1 {"name":"f"}"#);
+    let guard = Change::guard_droplet("a-1", 7);
+    assert_eq!(line(&guard), r#"POST /v2/firewalls/a-1/droplets {"droplet_ids":[7]}"#);
     assert_eq!(line(&Change::delete_firewall("a-1")), "DELETE /v2/firewalls/a-1");
 }
 

@@ -1,0 +1,9 @@
+//! Observing and executing against a simulated DigitalOcean.
+
+#![allow(clippy::unwrap_used)]
+
+mod answers;
+mod droplets;
+mod firewalls;
+mod killed;
+mod stage;
