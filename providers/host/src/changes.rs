@@ -126,12 +126,15 @@ impl Changes {
     pub(crate) fn push(mut self, stack: &str) -> (Push, Manifest) {
         // A path that one resource gives up and another takes is written, not removed.
         self.removals.retain(|path| self.files.iter().all(|file| file.path != *path));
+        let run = format!("{:012x}", RandomState::new().hash_one(0) >> 16);
+        self.claim.push = format!("{run}, under way");
+        self.record.push.clone_from(&run);
         let record = self.record.to_text();
         let manifest =
             Manifest { digest: Some(hash::sha256_hex(record.as_bytes())), ..self.record };
         let push = Push {
             stack: stack.to_owned(),
-            run: format!("{:012x}", RandomState::new().hash_one(0) >> 16),
+            run,
             files: self.files,
             removals: self.removals,
             expected: self.expected,

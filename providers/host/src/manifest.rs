@@ -17,6 +17,9 @@ pub(crate) struct Manifest {
     pub(crate) ipai: u32,
     /// Which stack's host this is.
     pub(crate) stack: String,
+    /// Which push wrote it, and whether that push was still under way: no two pushes write the same text.
+    #[serde(default)]
+    pub(crate) push: String,
     /// Files by absolute path.
     #[serde(default)]
     pub(crate) files: BTreeMap<String, FileRecord>,
