@@ -15,9 +15,9 @@ pub(crate) mod zones;
 
 use crate::call::{Call, Reply};
 use crate::clock::Time;
+use crate::limit::Windows;
 use crate::options::Limits;
 use crate::route::{Route, route};
-use crate::server::Windows;
 pub(crate) use envelope::{error, no_route};
 pub(crate) use state::State;
 

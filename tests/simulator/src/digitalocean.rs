@@ -26,9 +26,9 @@ use serde_json::json;
 
 use crate::call::{Call, Reply};
 use crate::clock::Time;
+use crate::limit::Windows;
 use crate::options::Limits;
 use crate::route::{Route, route};
-use crate::server::Windows;
 pub(crate) use state::{Droplet, State, hex, uuid};
 
 /// Every operation, fixed path segments before variable ones.

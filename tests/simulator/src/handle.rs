@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
+use crate::app::App;
 use crate::cloudflare::{records, zones};
 use crate::digitalocean::{Droplet, life};
 use crate::fault::Fault;
 use crate::log::{Exchange, Vendor};
 use crate::options::{Limits, Pace};
-use crate::server::App;
 use crate::world::Cx;
 
 /// A handle on a running world; clones lead to the same one. It changes things as another client
@@ -114,7 +114,7 @@ impl WorldHandle {
     ///
     /// When the world cannot be saved.
     pub async fn delete_droplet(&self, id: u64) -> io::Result<()> {
-        let effects = {
+        let errand = {
             let mut shared = self.0.lock();
             let run = |cx: &mut Cx<'_>| {
                 life::delete(cx, id);
@@ -122,7 +122,7 @@ impl WorldHandle {
             };
             self.0.change(&mut shared, run)?.1
         };
-        self.0.tell(effects).await;
+        self.0.tell(errand).await;
         Ok(())
     }
 
@@ -197,9 +197,22 @@ impl WorldHandle {
         self.edit(|cx| Droplet::edit(cx, id, object(changes)))?.map_err(io::Error::other)
     }
 
+    /// Powers every machine off, as when the building loses power: files stay.
+    pub(crate) async fn halt_all(&self) {
+        let errand = {
+            let mut shared = self.0.lock();
+            self.0.change(&mut shared, life::halt_all).map(|(_, errand)| errand)
+        };
+        if let Ok(errand) = errand {
+            self.0.tell(errand).await;
+        }
+    }
+
+    /// Runs a change that no machine has to hear of.
     fn edit<T>(&self, run: impl FnOnce(&mut Cx<'_>) -> T) -> io::Result<T> {
         let mut shared = self.0.lock();
-        Ok(self.0.change(&mut shared, run)?.0)
+        let (outcome, _) = self.0.change(&mut shared, run)?;
+        Ok(outcome)
     }
 }
 

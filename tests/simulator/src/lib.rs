@@ -8,6 +8,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod address;
+mod app;
 mod call;
 mod clock;
 mod cloudflare;

@@ -20,6 +20,28 @@ pub(crate) struct Verdict {
     pub(crate) reset: u64,
 }
 
+/// The windows that the vendors' limits are counted in.
+pub(crate) struct Windows {
+    pub(crate) hour: Window,
+    pub(crate) minute: Window,
+    pub(crate) key_lists: Window,
+    pub(crate) five_minutes: Window,
+    /// Until when Cloudflare blocks everything, in Unix seconds.
+    pub(crate) blocked_until: u64,
+}
+
+impl Default for Windows {
+    fn default() -> Self {
+        Windows {
+            hour: Window::new(3600),
+            minute: Window::new(60),
+            key_lists: Window::new(60),
+            five_minutes: Window::new(300),
+            blocked_until: 0,
+        }
+    }
+}
+
 impl Window {
     pub(crate) fn new(seconds: u64) -> Window {
         Window { seconds, made: HashMap::new() }

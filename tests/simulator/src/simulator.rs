@@ -9,9 +9,10 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use crate::app::App;
 use crate::handle::WorldHandle;
 use crate::options::Options;
-use crate::server::{App, router};
+use crate::server::router;
 use crate::wire::{Scissors, Wires};
 use crate::world::{Setup, World};
 use crate::{cloudflare, digitalocean};
@@ -75,13 +76,14 @@ impl Simulator {
         &self.handle
     }
 
-    /// Stops answering: idle connections are closed, the listener is gone, and requests under way
-    /// get a second to end.
+    /// Stops answering: idle connections are closed, the listener is gone, requests under way get
+    /// a second to end, and machines are powered off. A start in the same folder goes on from here.
     pub async fn stop(mut self) {
         self.stop.take();
         if tokio::time::timeout(Duration::from_secs(1), &mut self.server).await.is_err() {
             self.server.abort();
         }
+        self.handle.halt_all().await;
     }
 }
 

@@ -12,6 +12,7 @@ use common::{World, options, world, world_with};
 use ipai_simulator::seam::{Boot, BoxFuture, Hosts};
 use ipai_simulator::{Options, Pace, Simulator};
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 /// Machines that only write down what they are told.
 #[derive(Default)]
@@ -77,6 +78,60 @@ async fn machines_hear_of_everything_in_order() {
     assert_eq!(scribe.lines(), ["delete"]);
 }
 
+/// Machines whose boot takes until somebody lets them.
+#[derive(Default)]
+struct Slow {
+    scribe: Scribe,
+    began: Notify,
+    go_on: Notify,
+}
+
+impl Hosts for Slow {
+    fn boot(&self, _: Boot) -> BoxFuture<'_, io::Result<()>> {
+        Box::pin(async {
+            self.began.notify_one();
+            self.go_on.notified().await;
+            self.scribe.write("booted".to_owned()).await?;
+            Err(io::Error::other("no disk"))
+        })
+    }
+
+    fn halt(&self, _: u64) -> BoxFuture<'_, io::Result<()>> {
+        self.scribe.write("halt".to_owned())
+    }
+
+    fn delete(&self, _: u64) -> BoxFuture<'_, io::Result<()>> {
+        self.scribe.write("delete".to_owned())
+    }
+}
+
+#[tokio::test]
+async fn a_machine_hears_of_its_end_only_after_its_boot() {
+    let slow = Arc::new(Slow::default());
+    let hosts: Arc<dyn Hosts> = slow.clone();
+    let world = world_with(Options { hosts: Some(hosts), ..options(Pace::instant()) }).await;
+    let handle = world.simulator.world().clone();
+    let end = async {
+        slow.began.notified().await;
+        let id = handle.droplets()[0]["id"].as_u64().unwrap();
+        let path = format!("/v2/droplets/{id}");
+        let deleted = world.delete(&path);
+        let release = async {
+            while !handle.droplets().is_empty() {
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(slow.scribe.lines(), [""; 0]);
+            slow.go_on.notify_one();
+        };
+        tokio::join!(deleted, release).0
+    };
+    let (_, deleted) = tokio::join!(create(&world, "web"), end);
+    assert_eq!(deleted.status, 204);
+    assert_eq!(slow.scribe.lines(), ["booted", "delete"]);
+    let errors = handle.host_errors();
+    assert!(errors.len() == 1 && errors[0].ends_with("no disk"), "{errors:?}");
+}
+
 #[tokio::test]
 async fn a_world_goes_on_where_it_stopped_and_its_machines_boot_again() {
     let folder = tempfile::tempdir().unwrap();
@@ -94,8 +149,9 @@ async fn a_world_goes_on_where_it_stopped_and_its_machines_boot_again() {
     let body = json!({"type": "A", "name": "www", "content": "198.51.100.4"});
     world.post(&world.records(), body).await;
     let before = world.simulator.world().snapshot();
-    world.simulator.stop().await;
     scribe.lines();
+    world.simulator.stop().await;
+    assert_eq!(scribe.lines(), ["halt"]);
     let world = world_with(kept).await;
     assert_eq!(world.simulator.world().snapshot(), before);
     assert_eq!(scribe.lines(), ["boot web 127.16.0.1 hello "]);

@@ -88,7 +88,7 @@ impl Draft {
     pub(crate) fn proxiable(&self) -> bool {
         match self.kind.as_str() {
             "CNAME" => true,
-            "A" => self.content.parse().is_ok_and(|address| super::check::is_public(address)),
+            "A" => self.content.parse().is_ok_and(super::check::is_public),
             "AAAA" => self.content != "::1",
             _ => false,
         }

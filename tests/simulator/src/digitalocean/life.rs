@@ -59,6 +59,12 @@ pub(crate) fn boot_again(cx: &mut Cx<'_>) {
     cx.effects.extend(running.map(|droplet| Effect::Boot(boot(droplet))));
 }
 
+/// Powers off what is running, without the account's knowledge.
+pub(crate) fn halt_all(cx: &mut Cx<'_>) {
+    let droplets = cx.world.digitalocean.droplets.values();
+    cx.effects.extend(droplets.filter(|d| d.status == Status::Active).map(|d| Effect::Halt(d.id)));
+}
+
 /// Marks a droplet as deleted: its machine is gone now, reads show it a little longer.
 pub(crate) fn delete(cx: &mut Cx<'_>, id: u64) {
     let pace = &cx.setup.pace;
