@@ -192,6 +192,8 @@ fn a_program_can_clean_up_when_its_client_is_gone() {
     channel.exec(&format!(": ipai-host-1; {script}")).unwrap();
     channel.read_exact(&mut [0]).unwrap();
     assert!(file.exists());
+    // Between fork and exec a shell's child takes a signal for its parent's.
+    std::thread::sleep(Duration::from_millis(100));
     drop(channel);
     eventually("the temporary file is gone", || !file.exists());
 }

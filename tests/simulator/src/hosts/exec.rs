@@ -13,7 +13,7 @@ use russh::server::{Handle, Msg};
 use russh::{Channel, ChannelId, ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Sig};
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
-use tokio::process::{Child, ChildStdin, Command};
+use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::sync::watch;
 
 use super::embedded::{Host, Link};
@@ -83,11 +83,13 @@ impl Client {
             Ok(child) => child,
             Err(error) => return fail(out, &format!("cannot run sh: {error}\n")).await,
         };
+        // Held to the very end: a shell that complains into a closed pipe dies of it.
+        let mut pipes = (child.stdout.take(), child.stderr.take());
         let group = Group::new(&child, &self.host.running);
         let mut cut = self.link.cut.subscribe();
         let mut gone = self.gone.clone();
         let status = tokio::select! {
-            status = self.attend(&mut child, input, out) => Some(status),
+            status = self.attend(&mut child, &mut pipes, input, out) => Some(status),
             _ = gone.changed() => None,
             _ = cut.wait_for(|cut| *cut) => None,
         };
@@ -123,12 +125,13 @@ impl Client {
     async fn attend(
         &self,
         child: &mut Child,
+        pipes: &mut (Option<ChildStdout>, Option<ChildStderr>),
         input: ChannelReadHalf,
         out: &ChannelWriteHalf<Msg>,
     ) -> io::Result<ExitStatus> {
         let sent = AtomicU64::new(0);
-        let (stdin, stdout, stderr) =
-            (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let stdin = child.stdin.take();
+        let (stdout, stderr) = (pipes.0.as_mut(), pipes.1.as_mut());
         let work = async {
             tokio::join!(
                 self.send(stdout, out, None, &sent),
@@ -189,12 +192,12 @@ impl Client {
     /// Sends what the program prints, as fast as the client's window allows.
     async fn send(
         &self,
-        pipe: Option<impl AsyncRead + Unpin>,
+        pipe: Option<&mut (impl AsyncRead + Unpin)>,
         out: &ChannelWriteHalf<Msg>,
         kind: Option<u32>,
         sent: &AtomicU64,
     ) {
-        let Some(mut pipe) = pipe else { return };
+        let Some(pipe) = pipe else { return };
         let mut buffer = vec![0; CHUNK];
         while let Ok(size @ 1..) = pipe.read(&mut buffer).await {
             let before = sent.fetch_add(size as u64, Ordering::Relaxed);
