@@ -38,6 +38,8 @@ pub struct Limits {
     pub request: Duration,
     /// The first pause before a failed request is repeated; it doubles each time.
     pub backoff: Duration,
+    /// Requests in any minute; further ones wait. DigitalOcean turns a token away at 250.
+    pub per_minute: u32,
     /// All pauses together that a rate limit may impose on one request.
     pub rate: Duration,
     /// From an accepted create until the droplet is active.
@@ -64,6 +66,7 @@ impl Default for Limits {
         Self {
             request: Duration::from_secs(30),
             backoff: Duration::from_millis(500),
+            per_minute: 240,
             rate: minutes(3),
             create: minutes(15),
             address: minutes(5),

@@ -1,12 +1,15 @@
 //! One request and its answer on the wire; the only place that knows reqwest.
 
+use std::collections::VecDeque;
 use std::fmt::Write as _;
+use std::time::{Duration, Instant};
 
 use ipai_core::{Fault, RemoteError};
 use reqwest::header::{self, HeaderMap, HeaderValue};
 use reqwest::{Client, Response, Url, redirect};
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
+use tokio::sync::Mutex;
 
 use super::error::{ApiError, Kind};
 use super::requests::{Change, Get, Method};
@@ -15,6 +18,8 @@ use crate::settings::{self, Jitter, Limits, Settings};
 
 /// No honest answer is larger: 200 droplets take under 1 MB.
 const MAX_BODY: usize = 32 << 20;
+/// The span that the service counts bursts in.
+const MINUTE: Duration = Duration::from_secs(60);
 /// How much of an answer that was not understood is shown.
 const EXCERPT: usize = 200;
 
@@ -24,6 +29,8 @@ pub(super) struct Wire {
     base: Url,
     pub(super) limits: Limits,
     pub(super) jitter: Jitter,
+    /// When the requests of the last minute were sent.
+    turns: Mutex<VecDeque<Instant>>,
 }
 
 /// A request of either type, as the wire sees it.
@@ -103,11 +110,28 @@ impl Wire {
         let http = builder.build().map_err(|error| {
             RemoteError::new(Fault::Unreachable, "prepare for HTTPS", chain(&error))
         })?;
-        Ok(Self { http, base, limits: settings.limits.clone(), jitter: settings.jitter.clone() })
+        let (limits, jitter) = (settings.limits.clone(), settings.jitter.clone());
+        Ok(Self { http, base, limits, jitter, turns: Mutex::default() })
+    }
+
+    /// Waits while the last minute is full. A hundred droplets that are watched at once would else run into the
+    /// service's own limit, which turns away the requests that matter too.
+    async fn take_turn(&self) {
+        let mut turns = self.turns.lock().await;
+        while turns.front().is_some_and(|sent| sent.elapsed() >= MINUTE) {
+            turns.pop_front();
+        }
+        if turns.len() >= usize::try_from(self.limits.per_minute.max(1)).unwrap_or(usize::MAX)
+            && let Some(oldest) = turns.pop_front()
+        {
+            tokio::time::sleep_until((oldest + MINUTE).into()).await;
+        }
+        turns.push_back(Instant::now());
     }
 
     /// Sends a request once. An answer with any status is an answer.
     pub(super) async fn send(&self, call: &Call<'_>) -> Result<Answer, ApiError> {
+        self.take_turn().await;
         let method = reqwest::Method::from_bytes(call.method.as_bytes()).unwrap_or_default();
         let mut request = self.http.request(method, call.url(&self.base));
         if let Some(body) = call.body {

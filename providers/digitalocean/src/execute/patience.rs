@@ -38,10 +38,10 @@ impl<'a> Patience<'a> {
     /// Pauses before the next look, or gives up.
     pub(super) async fn pause(&mut self) -> Result<(), RemoteError> {
         if self.is_over() {
-            let cause = format!("it is not so after {}", seconds(self.limit));
+            let cause = format!("it is not so after {} of waiting", seconds(self.limit));
             return Err(RemoteError::new(
                 Fault::TimedOut,
-                format!("wait until {}", self.what),
+                format!("confirm that {}", self.what),
                 cause,
             )
             .hint("run `ipai plan` again: what was begun is found and carried on"));

@@ -437,3 +437,27 @@ async fn waits_are_told() {
     assert!(stage.events.heard("waiting until action"));
     assert!(stage.events.heard("has a public address"));
 }
+
+#[tokio::test]
+async fn of_two_that_an_earlier_run_made_the_older_is_carried_on() {
+    let stage = stage(Pace::instant()).await;
+    let pin = format!("ipai-hostkey:{}", "ab".repeat(32));
+    let tags = ["ipai", "ipai:ops", "ipai:ops:droplet:web", pin.as_str()];
+    let one = stage.world().add_foreign_droplet("web.example.com", &tags).unwrap();
+    let two = stage.world().add_foreign_droplet("web.example.com", &tags).unwrap();
+    stage.world().edit_droplet(one, json!({"created_at": "2026-01-02T00:00:00Z"})).unwrap();
+    stage.world().edit_droplet(two, json!({"created_at": "2026-01-01T00:00:00Z"})).unwrap();
+    let outputs = stage.create(&droplet("web", &[])).await;
+    assert_eq!(outputs["id"], Value::text(two.to_string()));
+    assert_eq!(stage.count("POST", "/v2/droplets"), 0);
+}
+
+#[tokio::test]
+async fn a_droplet_without_tags_that_may_be_ours_is_not_doubled() {
+    let stage = stage(Pace::instant()).await;
+    stage.world().add_foreign_droplet("web.example.com", &[]).unwrap();
+    let error = stage.run(job(Verb::Create, &droplet("web", &[]), None)).await.unwrap_err();
+    assert_eq!(error.fault, Fault::Refused);
+    assert!(error.hint.unwrap().contains("ipai adopt"));
+    assert_eq!(stage.count("POST", "/v2/droplets"), 0);
+}

@@ -48,6 +48,7 @@ pub(crate) fn settings(base_url: &str, token: &str) -> Settings {
     let limits = Limits {
         request: Duration::from_secs(5),
         backoff: Duration::from_millis(1),
+        per_minute: u32::MAX,
         rate: Duration::from_secs(2),
         create: Duration::from_secs(5),
         address: Duration::from_secs(5),

@@ -144,3 +144,15 @@ fn refuses_a_token_that_cannot_be_one() {
         assert_eq!(headers(&settings).unwrap_err().fault, Fault::Denied);
     }
 }
+
+#[tokio::test]
+async fn a_full_minute_is_waited_out() {
+    let mut settings = Settings::new(Secret::new("t".into()));
+    settings.limits.per_minute = 2;
+    let wire = Wire::new(&settings).unwrap();
+    let soon = Duration::from_millis(50);
+    for _ in 0..2 {
+        assert!(tokio::time::timeout(soon, wire.take_turn()).await.is_ok());
+    }
+    assert!(tokio::time::timeout(soon, wire.take_turn()).await.is_err());
+}
