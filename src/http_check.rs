@@ -25,6 +25,18 @@ pub enum Outcome {
     Skipped(String),
 }
 
+impl Outcome {
+    /// The outcome of the check `name`, in a line.
+    #[must_use]
+    pub fn line(&self, name: &str) -> String {
+        match self {
+            Self::Passed => format!("check {name}: ok"),
+            Self::Failed(why) => format!("check {name}: FAILED: {}", crate::report::one_line(why)),
+            Self::Skipped(why) => format!("check {name}: skipped: {why}"),
+        }
+    }
+}
+
 /// Runs all checks side by side; the outcomes are in the order of the checks.
 pub async fn run(checks: &[Check], outputs: &BTreeMap<Address, Outputs>, sandbox: bool) -> Vec<(String, Outcome)> {
     let mut tasks = Vec::new();

@@ -1,3 +1,15 @@
-//! 
+//! ipai: one plan over cloud, DNS, files, secrets and containers.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod apply;
+pub mod cli;
+pub mod edges;
+pub mod http_check;
+pub mod load;
+pub mod observe;
+pub mod providers;
+pub mod report;
+pub mod sandbox;
 pub mod secrets;
+pub mod vault;

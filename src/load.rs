@@ -214,7 +214,8 @@ fn open_vault(stack: &Stack, choice: &Choice, edges: &Edges, problems: &mut Vec<
     Vault::open(&stack.secrets, &choice.folder, store, identity, edges, problems)
 }
 
-/// Each environment has secrets of its own.
-fn store_name(choice: &Choice) -> String {
+/// The name of the secret file: each environment has secrets of its own.
+#[must_use]
+pub fn store_name(choice: &Choice) -> String {
     choice.environment.as_ref().map_or_else(|| FILE.to_owned(), |env| format!("secrets.{env}.toml"))
 }

@@ -261,7 +261,11 @@ impl Reader<'_> {
             (Kind::Content, Data::Table(table)) => self.content(key, table, node, gathered),
             (_, Data::Text(source)) if !matches!(kind, Kind::List(_) | Kind::Map(_)) => {
                 let rendered = self.render(source, &Origin::Inline(node.span.clone()), gathered)?;
-                self.scalar(key, kind, rendered, node)
+                let value = self.scalar(key, kind, rendered, node)?;
+                if matches!(kind, Kind::Address) {
+                    gathered.after.extend(value.as_text().and_then(|text| text.parse().ok()));
+                }
+                Some(value)
             }
             _ => {
                 self.problems.push(wrong_type(key, node, &in_words(kind)));

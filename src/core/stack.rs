@@ -95,7 +95,7 @@ pub enum Generate {
 const SECTIONS: [&str; 5] = ["stack", "var", "ssh", "secret", "check"];
 
 /// Reads a stack's files: the main one, then overlays in the order in which they are laid over it.
-/// Gives back what could be read together with everything that is wrong.
+/// Gives back what could be read together with everything that is wrong; of broken TOML only what breaks it.
 #[must_use]
 pub fn parse(
     files: &[(&str, &str)],
@@ -108,6 +108,10 @@ pub fn parse(
         let (table, errors) = tree::parse(name, text);
         problems.extend(errors);
         root.overlay(table);
+    }
+    // After a syntax error the rest is read by guesswork, and what seems wrong with it may be right.
+    if problems.iter().any(|problem| problem.summary == tree::SYNTAX) {
+        return (None, problems);
     }
     let main = Span { file: files.first().map_or("stack.toml", |f| f.0).into(), start: 0, end: 0 };
     let stack = read(&root, &main, environment, types, &mut problems);

@@ -5,8 +5,11 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::{Enumerator, Object, ObjectRepr};
-use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, Value as Jinja};
+use minijinja::value::{Enumerator, Object, ObjectRepr, ValueKind};
+use minijinja::{
+    AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value as Jinja,
+    escape_formatter,
+};
 
 use crate::address::{Address, Reference};
 use crate::diagnostic::{Diagnostic, Span, nearest};
@@ -16,6 +19,9 @@ use crate::value::Value;
 
 /// What stands in a text whose real value is not there yet. It never leaves the process as a value.
 const PLACEHOLDER: &str = "(known after apply)";
+
+/// What stands in a message where a secret stood.
+const HIDDEN: &str = "(sensitive value)";
 
 /// Everything that a template may speak of.
 #[derive(Default)]
@@ -80,6 +86,7 @@ impl Renderer {
         if let Ok(syntax) = SyntaxConfig::builder().keep_trailing_newline(true).build() {
             environment.set_syntax(syntax);
         }
+        environment.set_formatter(write_value);
         Self { environment, context: Arc::new(context) }
     }
 
@@ -107,14 +114,21 @@ impl Renderer {
                 uses.rendered.text = text;
                 Ok(uses.rendered)
             }
-            Err(error) => Err(self.explain(&error, &uses.missing, source, origin)),
+            Err(error) => Err(self.explain(&error, &uses, source, origin)),
         }
+    }
+
+    /// Takes the secrets that the template used out of a message about it: an error may quote what it choked on.
+    fn redact(&self, text: &str, uses: &Uses) -> String {
+        let used = uses.rendered.secrets.iter().filter_map(|name| self.context.secrets.get(name));
+        let texts = used.flatten().map(Secret::expose).filter(|text| !text.is_empty());
+        texts.fold(text.to_owned(), |text, secret| text.replace(secret, HIDDEN))
     }
 
     fn explain(
         &self,
         error: &minijinja::Error,
-        missing: &[String],
+        uses: &Uses,
         source: &str,
         origin: &Origin,
     ) -> Diagnostic {
@@ -123,11 +137,12 @@ impl Renderer {
             Origin::File(file) => Span::new(file, error_range(error, source)),
         };
         if error.kind() == ErrorKind::UndefinedError
-            && let Some(name) = missing.last()
+            && let Some(name) = uses.missing.last()
         {
-            return self.undefined(name).at(&span);
+            return self.undefined(&self.redact(name, uses)).at(&span);
         }
         let detail = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
+        let detail = self.redact(&detail, uses);
         let summary = if error.kind() == ErrorKind::SyntaxError {
             "Template syntax error"
         } else {
@@ -150,7 +165,7 @@ impl Renderer {
             "var" => "Undefined variable",
             "secret" => "Missing secret",
             "stack" | "ssh" => "Undefined name",
-            _ if name.matches('.').count() >= 2 => "Reference to nothing",
+            _ if name.contains('.') => "Reference to nothing",
             _ => "Undefined name",
         };
         Diagnostic::error(summary)
@@ -168,10 +183,28 @@ impl Renderer {
         known.extend(plain("ssh", &mut context.ssh.keys()));
         known.extend(plain("secret", &mut context.secrets.keys()));
         for (address, outputs) in &context.declared {
+            known.push(format!("{}.{}", address.provider, address.kind));
             known.push(address.to_string());
             known.extend(outputs.iter().map(|output| format!("{address}.{output}")));
         }
         known
+    }
+}
+
+/// Writes truth as TOML, YAML and JSON do, and refuses a resource where one of its outputs is meant.
+fn write_value(
+    out: &mut Output<'_>,
+    state: &mut State<'_, '_>,
+    value: &Jinja,
+) -> Result<(), Error> {
+    if let Some(space) = value.downcast_object_ref::<Space>() {
+        let detail = format!("`{space:?}` is not a value: say what of it, as in `{space:?}.name`");
+        return Err(Error::new(ErrorKind::InvalidOperation, detail));
+    }
+    match value.kind() {
+        ValueKind::Bool if value.is_true() => Ok(out.write_str("true")?),
+        ValueKind::Bool => Ok(out.write_str("false")?),
+        _ => escape_formatter(out, state, value),
     }
 }
 

@@ -8,6 +8,9 @@ use toml::de::{DeTable, DeValue};
 
 use crate::diagnostic::{Diagnostic, Span};
 
+/// What a text that is not TOML is called.
+pub(crate) const SYNTAX: &str = "Not valid TOML";
+
 /// A value and its place.
 #[derive(Clone, Debug)]
 pub struct Node {
@@ -102,7 +105,7 @@ fn syntax_error(file: &Arc<str>, text: &str, error: &toml::de::Error) -> Diagnos
     };
     let end = text.len();
     let range = error.span().map_or(end..end, |r| r.start.min(end)..r.end.min(end));
-    let summary = if duplicate { "Duplicate address or key" } else { "Not valid TOML" };
+    let summary = if duplicate { "Duplicate address or key" } else { SYNTAX };
     Diagnostic::error(summary).detail(message).hint(hint).at(&Span::new(file, range))
 }
 

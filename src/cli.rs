@@ -1,0 +1,261 @@
+//! The command line: one file for each subcommand, its argument struct beside what it does.
+
+mod adopt;
+mod apply;
+mod ask;
+mod destroy;
+mod explain;
+mod init;
+mod plan;
+mod progress;
+mod sandbox;
+mod secrets;
+mod show;
+mod status;
+mod validate;
+mod world;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use ipai_core::{Address, Diagnostic, RemoteError, Sources};
+
+use crate::edges::Edges;
+use crate::load::{Failure, Loaded};
+use crate::report::{self, Style};
+use crate::sandbox::Kind;
+
+/// One plan over cloud, DNS, files, secrets and containers.
+///
+/// ipai reads a stack's folder, looks at what really exists, shows the difference, and makes it so.
+#[derive(Debug, Parser)]
+#[command(name = "ipai", version, propagate_version = true, disable_version_flag = false)]
+#[command(after_help = "Try it without an account, on this machine alone:\n  ipai -C stacks/ops --sandbox apply --auto-approve")]
+struct Arguments {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command takes.
+#[derive(Clone, Debug, clap::Args)]
+struct Global {
+    /// The stack's folder.
+    #[arg(short = 'C', long = "chdir", value_name = "DIR", default_value = ".", global = true)]
+    folder: PathBuf,
+    /// Lay stack.NAME.toml over the stack.
+    #[arg(long = "env", value_name = "NAME", global = true)]
+    environment: Option<String>,
+    /// Use a simulated cloud on this machine instead of the real one.
+    #[arg(long, value_name = "KIND", num_args = 0..=1, require_equals = true, default_missing_value = "embedded", global = true)]
+    sandbox: Option<Kind>,
+    /// Set a variable of the stack; may be repeated.
+    #[arg(long = "var", value_name = "NAME=VALUE", value_parser = assignment, global = true)]
+    variables: Vec<(String, String)>,
+    /// When to use colour.
+    #[arg(long, value_enum, default_value = "auto", global = true)]
+    color: Colour,
+    /// Show everything: all attributes, whole diffs, foreign objects.
+    #[arg(short, long, global = true)]
+    verbose: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Colour {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Init(init::Arguments),
+    Validate(validate::Arguments),
+    Plan(plan::Arguments),
+    Show(show::Arguments),
+    Apply(apply::Arguments),
+    Destroy(destroy::Arguments),
+    Status(status::Arguments),
+    Adopt(adopt::AdoptArguments),
+    Forget(adopt::ForgetArguments),
+    Explain(explain::Arguments),
+    #[command(subcommand)]
+    Secrets(secrets::Command),
+    #[command(subcommand)]
+    Sandbox(sandbox::Command),
+    /// Print the version.
+    Version,
+}
+
+fn assignment(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+/// The exit codes that a script may rely on.
+pub mod exit {
+    /// Done, or nothing to do.
+    pub const OK: u8 = 0;
+    /// An error.
+    pub const ERROR: u8 = 1;
+    /// Changes are pending, or were made; with `--detailed-exitcode` alone.
+    pub const CHANGES: u8 = 2;
+    /// The live world moved since the plan was reviewed; with `--detailed-exitcode`, else 1.
+    pub const STALE: u8 = 4;
+    /// A guard refused: data would be lost, or something foreign is in the way; with `--detailed-exitcode`, else 1.
+    pub const GUARD: u8 = 5;
+}
+
+/// A command that failed: what to say on standard error, and the exit code.
+struct Failed {
+    code: u8,
+    text: String,
+}
+
+type Outcome = Result<u8, Failed>;
+
+impl Failed {
+    fn new(text: impl Into<String>) -> Self {
+        Self { code: exit::ERROR, text: text.into() }
+    }
+
+    fn with_code(self, code: u8, detailed: bool) -> Self {
+        Self { code: if detailed { code } else { exit::ERROR }, ..self }
+    }
+}
+
+/// What a command works with.
+struct Run<'a> {
+    edges: &'a Edges,
+    global: Global,
+    /// How standard output looks.
+    output: Style,
+    /// How standard error looks.
+    talk: Style,
+}
+
+/// Runs ipai with these arguments; gives the exit code.
+#[must_use]
+pub fn run(arguments: impl IntoIterator<Item = OsString>, edges: &Edges) -> u8 {
+    let parsed = match Arguments::try_parse_from(arguments) {
+        Ok(parsed) => parsed,
+        Err(error) => {
+            // Help and version are answers; everything else is a usage error, and never 2: that would read as "changes".
+            let code = if error.use_stderr() { exit::ERROR } else { exit::OK };
+            let _ = error.print();
+            return code;
+        }
+    };
+    let style = |terminal: bool| style(&parsed.global, terminal, edges);
+    let run = Run { edges, output: style(edges.output_is_terminal), talk: style(edges.talk_is_terminal), global: parsed.global.clone() };
+    match run.dispatch(parsed.command) {
+        Ok(code) => code,
+        Err(failed) => {
+            run.say(&failed.text);
+            failed.code
+        }
+    }
+}
+
+fn style(global: &Global, terminal: bool, edges: &Edges) -> Style {
+    let plain = edges.variable("NO_COLOR").is_some() || edges.variable("TERM").as_deref() == Some("dumb");
+    let forced = edges.variable("CLICOLOR_FORCE").is_some_and(|value| value != "0");
+    let colour = match global.color {
+        Colour::Always => true,
+        Colour::Never => false,
+        Colour::Auto => !plain && (forced || (terminal && edges.variable("CI").is_none())),
+    };
+    let width = edges.variable("COLUMNS").and_then(|columns| columns.parse().ok()).unwrap_or(100);
+    Style { colour, width, verbose: global.verbose }
+}
+
+impl Run<'_> {
+    fn dispatch(&self, command: Command) -> Outcome {
+        match command {
+            Command::Init(arguments) => init::run(self, &arguments),
+            Command::Validate(arguments) => validate::run(self, &arguments),
+            Command::Plan(arguments) => block_on(plan::run(self, &arguments)),
+            Command::Show(arguments) => show::run(self, &arguments),
+            Command::Apply(arguments) => block_on(apply::run(self, &arguments)),
+            Command::Destroy(arguments) => block_on(destroy::run(self, &arguments)),
+            Command::Status(arguments) => block_on(status::run(self, &arguments)),
+            Command::Adopt(arguments) => block_on(adopt::adopt(self, &arguments)),
+            Command::Forget(arguments) => block_on(adopt::forget(self, &arguments)),
+            Command::Explain(arguments) => explain::run(self, &arguments),
+            Command::Secrets(command) => secrets::run(self, &command),
+            Command::Sandbox(command) => block_on(sandbox::run(self, &command)),
+            Command::Version => {
+                self.print(&format!("ipai {}\n", env!("CARGO_PKG_VERSION")));
+                Ok(exit::OK)
+            }
+        }
+    }
+
+    /// Writes data to standard output. A closed pipe is the reader's choice and no error.
+    fn print(&self, text: &str) {
+        let _ = std::io::stdout().lock().write_all(text.as_bytes());
+    }
+
+    /// Writes talk to standard error.
+    fn say(&self, text: &str) {
+        let text = text.trim_end_matches('\n');
+        let _ = writeln!(std::io::stderr().lock(), "{text}");
+    }
+
+    fn explain(&self, problems: &[Diagnostic], sources: &Sources) -> String {
+        let github = self.edges.variable("GITHUB_ACTIONS").as_deref() == Some("true");
+        let mut text = report::diagnostics(problems, sources, &self.talk);
+        if github {
+            text.push_str(&report::annotations(problems, sources, &self.global.folder.display().to_string()));
+        }
+        text
+    }
+
+    fn failure(&self, failure: &Failure) -> Failed {
+        Failed::new(self.explain(&failure.problems, &failure.sources))
+    }
+
+    fn problem(&self, problem: Diagnostic) -> Failed {
+        Failed::new(self.explain(&[problem], &Sources::default()))
+    }
+
+    fn problems(&self, problems: &[Diagnostic], loaded: &Loaded) -> Failed {
+        Failed::new(self.explain(problems, &loaded.sources))
+    }
+
+    fn remote(&self, errors: &[RemoteError]) -> Failed {
+        let texts: Vec<String> = errors.iter().map(|error| report::remote_error(error, &self.talk)).collect();
+        Failed::new(texts.concat())
+    }
+
+    fn variables(&self) -> BTreeMap<String, String> {
+        self.global.variables.iter().cloned().collect()
+    }
+}
+
+/// The time, RFC 3339 in UTC.
+fn now() -> String {
+    chrono::DateTime::<chrono::Utc>::from(std::time::SystemTime::now()).to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
+}
+
+fn block_on<F: Future<Output = Outcome>>(future: F) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = runtime.map_err(|error| Failed::new(format!("error: cannot start: {error}")))?;
+    let outcome = runtime.block_on(future);
+    // Whatever still runs in the background must not hold the exit up.
+    runtime.shutdown_timeout(std::time::Duration::from_millis(200));
+    outcome
+}
+
+fn parse_addresses(texts: &[String], run: &Run<'_>) -> Result<std::collections::BTreeSet<Address>, Failed> {
+    let parse = |text: &String| {
+        text.parse().map_err(|error: ipai_core::address::NotAnAddress| {
+            run.problem(Diagnostic::error("Not an address").detail(error.to_string()).hint("addresses look like digitalocean.droplet.ops"))
+        })
+    };
+    texts.iter().map(parse).collect()
+}

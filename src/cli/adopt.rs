@@ -1,0 +1,99 @@
+//! `ipai adopt` and `ipai forget`
+
+use ipai_core::plan::{self, Options};
+use ipai_core::{Address, Diagnostic, Foreign};
+
+use super::apply::{Consent, carry_out};
+use super::progress::Progress;
+use super::world::{Planned, World};
+use super::{Failed, Outcome, Run, exit, parse_addresses};
+
+/// Take over an object that exists already: it gets ipai's marker and is otherwise left as it is.
+///
+/// The next plan shows what differs from the stack.
+#[derive(Debug, clap::Args)]
+pub(super) struct AdoptArguments {
+    /// The resource of the stack that the object shall be.
+    address: String,
+    /// The provider's id of the object, when several could be meant.
+    id: Option<String>,
+    #[command(flatten)]
+    consent: Consent,
+}
+
+/// Stop managing an object: ipai's marker is taken off and the object stays.
+#[derive(Debug, clap::Args)]
+pub(super) struct ForgetArguments {
+    /// The resource to forget; take it out of the stack as well.
+    address: String,
+    #[command(flatten)]
+    consent: Consent,
+}
+
+pub(super) async fn adopt(run: &Run<'_>, arguments: &AdoptArguments) -> Outcome {
+    let address = single(run, &arguments.address)?;
+    let world = World::open(run).await?;
+    let outcome = adopt_in(run, &world, &address, arguments).await;
+    world.close().await;
+    outcome
+}
+
+async fn adopt_in(run: &Run<'_>, world: &World, address: &Address, arguments: &AdoptArguments) -> Outcome {
+    let progress = Progress::new(run.talk.clone(), arguments.consent.json);
+    let Planned { mut proposal, live } = world.plan(run, &Options::default(), &progress).await?;
+    if live.resources.iter().any(|resource| resource.address == *address) {
+        run.say(&format!("`{address}` is ipai's already; nothing to adopt."));
+        return Ok(exit::OK);
+    }
+    let fits = |foreign: &&Foreign| {
+        foreign.provider == address.provider
+            && foreign.kind == address.kind
+            && arguments.id.as_ref().is_none_or(|id| *id == foreign.id)
+    };
+    let in_the_way = proposal.plan.conflicts.iter().filter(|c| c.address == *address && c.adoptable).map(|c| &c.foreign);
+    let named = live.foreign.iter().filter(|_| arguments.id.is_some());
+    let mut candidates: Vec<Foreign> = in_the_way.chain(named).filter(fits).cloned().collect();
+    candidates.dedup();
+    let [foreign] = &candidates[..] else {
+        return Err(no_single_candidate(run, address, &candidates));
+    };
+    run.say(&format!("Adopting as {address}: {}", foreign.title));
+    proposal.plan = plan::adopt(&proposal.desired, address, foreign, &live);
+    carry_out(run, world, Planned { proposal, live }, &arguments.consent, false, &progress).await
+}
+
+fn no_single_candidate(run: &Run<'_>, address: &Address, candidates: &[Foreign]) -> Failed {
+    let list: Vec<String> = candidates.iter().map(|foreign| format!("{} ({})", foreign.id, foreign.title)).collect();
+    let problem = if list.is_empty() {
+        let detail = format!("Nothing that exists could be `{address}`.");
+        Diagnostic::error("Nothing to adopt").detail(detail).hint("ipai plan -v lists the foreign objects nearby")
+    } else {
+        let detail = format!("Several objects could be `{address}`: {}.", list.join(", "));
+        Diagnostic::error("Which one?").detail(detail).hint(format!("ipai adopt {address} {}", candidates[0].id))
+    };
+    run.problem(problem)
+}
+
+pub(super) async fn forget(run: &Run<'_>, arguments: &ForgetArguments) -> Outcome {
+    let address = single(run, &arguments.address)?;
+    let world = World::open(run).await?;
+    let outcome = forget_in(run, &world, &address, arguments).await;
+    world.close().await;
+    outcome
+}
+
+async fn forget_in(run: &Run<'_>, world: &World, address: &Address, arguments: &ForgetArguments) -> Outcome {
+    let progress = Progress::new(run.talk.clone(), arguments.consent.json);
+    let Planned { mut proposal, live } = world.plan(run, &Options::default(), &progress).await?;
+    let Some(object) = live.resources.iter().find(|resource| resource.address == *address) else {
+        let detail = format!("Nothing that exists carries the marker of `{address}`.");
+        return Err(run.problem(Diagnostic::error("Nothing to forget").detail(detail)));
+    };
+    proposal.plan = plan::forget(&proposal.desired, address, &object.id, &live);
+    carry_out(run, world, Planned { proposal, live }, &arguments.consent, false, &progress).await
+}
+
+fn single(run: &Run<'_>, text: &str) -> Result<Address, Failed> {
+    let parsed = parse_addresses(&[text.to_owned()], run)?;
+    parsed.into_iter().next().ok_or_else(|| Failed::new("error: no address"))
+}

@@ -1,0 +1,111 @@
+//! `ipai plan`
+
+use std::path::PathBuf;
+
+use ipai_core::{Diagnostic, Sources};
+use ipai_core::plan::{Options, Plan, SavedPlan};
+
+use super::progress::Progress;
+use super::world::World;
+use super::{Failed, Outcome, Run, exit, now, parse_addresses};
+use crate::report::{self, PlanFacts, PlanOptions};
+
+/// Show what apply would do; changes nothing.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  ipai -C stacks/ops plan\n  ipai plan --out reviewed.plan && ipai apply reviewed.plan\n  ipai plan --detailed-exitcode   # 0 nothing to do, 2 changes, 1 error")]
+pub(super) struct Arguments {
+    /// Save the plan for `ipai apply FILE`.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Print the plan as JSON.
+    #[arg(long)]
+    json: bool,
+    /// Exit with 2 when there is something to do.
+    #[arg(long)]
+    detailed_exitcode: bool,
+    #[command(flatten)]
+    subset: Subset,
+}
+
+/// Which part of the stack, and what to replace.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Subset {
+    /// Plan only this resource and what it needs; may be repeated.
+    #[arg(long = "target", value_name = "ADDRESS")]
+    targets: Vec<String>,
+    /// Replace this resource although nothing forces it; may be repeated.
+    #[arg(long = "replace", value_name = "ADDRESS")]
+    replace: Vec<String>,
+}
+
+impl Subset {
+    pub(super) fn options(&self, run: &Run<'_>, world: &World) -> Result<Options, Failed> {
+        let options = Options {
+            targets: parse_addresses(&self.targets, run)?,
+            replace: parse_addresses(&self.replace, run)?,
+            destroy: false,
+        };
+        let declared = |address: &&ipai_core::Address| !world.loaded.stack.resources.iter().any(|d| d.address == **address);
+        if let Some(unknown) = options.targets.iter().chain(&options.replace).find(declared) {
+            let names: Vec<String> = world.loaded.stack.resources.iter().map(|d| d.address.to_string()).collect();
+            let text = unknown.to_string();
+            let near = ipai_core::diagnostic::nearest(&text, names.iter().map(String::as_str));
+            let mut problem = Diagnostic::error("No such resource").detail(format!("`{text}` is not in the stack."));
+            problem.hint = near.map(|near| format!("did you mean {near}?"));
+            return Err(run.problem(problem));
+        }
+        Ok(options)
+    }
+}
+
+pub(super) async fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
+    let world = World::open(run).await?;
+    let options = arguments.subset.options(run, &world)?;
+    let progress = Progress::new(run.talk.clone(), false);
+    let planned = world.plan(run, &options, &progress).await;
+    world.close().await;
+    let plan = planned?.proposal.plan;
+    let code = exit_code(&plan, arguments.detailed_exitcode);
+    if arguments.json {
+        run.print(&json(&plan, code));
+    } else {
+        run.print(&report::plan_text(&plan, &run.output, &PlanOptions::default()));
+    }
+    if let Some(path) = &arguments.out {
+        save(run, &plan, path)?;
+    }
+    Ok(code)
+}
+
+/// The plan in Terraform's shape.
+pub(super) fn json(plan: &Plan, exit_code: u8) -> String {
+    let now = now();
+    let facts = PlanFacts {
+        ipai_version: env!("CARGO_PKG_VERSION"),
+        timestamp: Some(&now),
+        config_hash: None,
+        exit_code,
+        errored: false,
+        diagnostics: &[],
+    };
+    format!("{}\n", report::json_text(&report::plan_json(plan, &facts, &Sources::default()), true))
+}
+
+/// With `--detailed-exitcode`: 2 for changes, 5 when something foreign is in the way. Else a conflict is an error and
+/// everything else is well.
+pub(super) fn exit_code(plan: &Plan, detailed: bool) -> u8 {
+    match (plan.conflicts.is_empty(), plan.is_empty(), detailed) {
+        (false, _, true) => exit::GUARD,
+        (false, _, false) => exit::ERROR,
+        (true, false, true) => exit::CHANGES,
+        _ => exit::OK,
+    }
+}
+
+fn save(run: &Run<'_>, plan: &Plan, path: &PathBuf) -> Result<(), Failed> {
+    let text = SavedPlan::new(plan.clone(), env!("CARGO_PKG_VERSION")).to_text();
+    std::fs::write(path, text)
+        .map_err(|error| run.problem(Diagnostic::error("The plan cannot be saved").detail(format!("{}: {error}", path.display()))))?;
+    run.say(&format!("\nSaved the plan to {0}. To do exactly this:\n  ipai apply {0}", path.display()));
+    Ok(())
+}

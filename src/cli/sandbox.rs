@@ -1,0 +1,85 @@
+//! `ipai sandbox`
+
+use ipai_core::Diagnostic;
+
+use super::world::sandbox_failed;
+use super::{Outcome, Run, exit};
+use crate::sandbox::{self, Kind, Sandbox};
+
+/// The simulated cloud that `--sandbox` uses.
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// Run the simulated cloud in the foreground and print the variables that point programs at it.
+    Serve {
+        /// The HTTP port on 127.0.0.1; 0 takes a free one.
+        #[arg(long, default_value_t = 0)]
+        port: u16,
+        /// A DNS zone that shall exist; may be repeated.
+        #[arg(long = "zone", value_name = "NAME", default_value = "example.com")]
+        zones: Vec<String>,
+    },
+    /// Forget the simulated world and everything in it.
+    Reset,
+    /// Say where the simulated world is kept.
+    Info,
+}
+
+pub(super) async fn run(run: &Run<'_>, command: &Command) -> Outcome {
+    let folder = sandbox::folder(&run.global.folder, run.edges);
+    match command {
+        Command::Serve { port, zones } => serve(run, *port, zones.clone()).await,
+        Command::Info => {
+            let state = if folder.join("world.json").exists() { "a world" } else { "nothing yet" };
+            run.print(&format!("{}: {state}\n", folder.display()));
+            Ok(exit::OK)
+        }
+        Command::Reset => reset(run, &folder),
+    }
+}
+
+async fn serve(run: &Run<'_>, port: u16, zones: Vec<String>) -> Outcome {
+    let folder = sandbox::folder(&run.global.folder, run.edges);
+    let kind = run.global.sandbox.unwrap_or(Kind::Embedded);
+    sandbox::prepare(&folder, kind).map_err(|error| sandbox_failed(run, &error))?;
+    let started = Sandbox::start(&folder, kind, zones, port, run.edges).await;
+    let mut sandbox = started.map_err(|error| sandbox_failed(run, &error))?;
+    sandbox.serve().map_err(|error| sandbox_failed(run, &error))?;
+    let addresses = &sandbox.addresses;
+    run.print(&format!(
+        "export DIGITALOCEAN_API_URL={}\nexport DIGITALOCEAN_TOKEN=sandbox\nexport CLOUDFLARE_BASE_URL={}\nexport CLOUDFLARE_API_TOKEN=sandbox\nexport IPAI_SSH_PORT={}\nexport IPAI_SSH_IDENTITY={}\n",
+        addresses.digitalocean_url,
+        addresses.cloudflare_url,
+        addresses.ssh_port,
+        folder.join(sandbox::CLIENT_KEY).display(),
+    ));
+    run.say("A simulated cloud on this machine. Ctrl-C stops it; what it holds is kept.");
+    wait_for_signal().await;
+    sandbox.stop().await;
+    Ok(exit::OK)
+}
+
+async fn wait_for_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) {
+        (Ok(mut interrupt), Ok(mut terminate)) => {
+            tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+        }
+        _ => std::future::pending().await,
+    }
+}
+
+fn reset(run: &Run<'_>, folder: &std::path::Path) -> Outcome {
+    let ours = folder.join("lock").exists() || folder.join("world.json").exists();
+    if !ours {
+        run.say(&format!("{} holds no sandbox; nothing to reset.", folder.display()));
+        return Ok(exit::OK);
+    }
+    let lock = std::fs::File::options().create(true).append(true).open(folder.join("lock"));
+    if lock.is_ok_and(|lock| lock.try_lock().is_err()) {
+        let problem = Diagnostic::error("The sandbox is in use").detail("Another ipai command runs it.").hint("stop it first");
+        return Err(run.problem(problem));
+    }
+    std::fs::remove_dir_all(folder).map_err(|error| sandbox_failed(run, &error))?;
+    run.print(&format!("Removed {}.\n", folder.display()));
+    Ok(exit::OK)
+}

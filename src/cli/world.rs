@@ -1,0 +1,130 @@
+//! A loaded stack together with whoever can look at it and change it.
+
+use std::sync::Arc;
+
+use ipai_core::desired::compile;
+use ipai_core::plan::{Options, Proposal, lint, propose};
+use ipai_core::{Diagnostic, Events, Execute, LiveState, Observe, Value, diagnostic};
+
+use super::progress::Progress;
+use super::{Failed, Run};
+use crate::load::{Choice, Loaded, load};
+use crate::observe::observe;
+use crate::providers::{self, Access};
+use crate::sandbox::{self, Sandbox};
+
+/// Everything that a command on a stack needs.
+pub(super) struct World {
+    pub(super) loaded: Loaded,
+    access: Access,
+    observers: Vec<Arc<dyn Observe>>,
+    sandbox: Option<Sandbox>,
+}
+
+/// A plan and the live state that it was made on.
+pub(super) struct Planned {
+    pub(super) proposal: Proposal,
+    pub(super) live: LiveState,
+}
+
+/// Reads the stack and contacts nobody.
+pub(super) fn open_stack(run: &Run<'_>) -> Result<Loaded, Failed> {
+    let sandbox = match run.global.sandbox {
+        None => None,
+        Some(kind) => Some(prepare_sandbox(run, kind)?),
+    };
+    let choice = Choice {
+        folder: run.global.folder.clone(),
+        environment: run.global.environment.clone(),
+        variables: run.variables(),
+        sandbox,
+    };
+    load(&choice, providers::types(), run.edges).map_err(|failure| run.failure(&failure))
+}
+
+fn prepare_sandbox(run: &Run<'_>, kind: sandbox::Kind) -> Result<crate::load::SandboxAccess, Failed> {
+    let stack = &run.global.folder;
+    if !stack.join("stack.toml").exists() {
+        // The missing stack is the better error, and no folder is left behind.
+        let choice = Choice { folder: stack.clone(), ..Choice::default() };
+        if let Err(failure) = load(&choice, providers::types(), run.edges) {
+            return Err(run.failure(&failure));
+        }
+    }
+    let folder = sandbox::folder(stack, run.edges);
+    sandbox::prepare(&folder, kind).map_err(|error| sandbox_failed(run, &error))
+}
+
+pub(super) fn sandbox_failed(run: &Run<'_>, error: &std::io::Error) -> Failed {
+    let folder = sandbox::folder(&run.global.folder, run.edges);
+    let problem = Diagnostic::error("The sandbox cannot start")
+        .detail(error.to_string())
+        .hint(format!("its world lives in {}; `ipai sandbox reset` begins anew", folder.display()));
+    run.problem(problem)
+}
+
+impl World {
+    /// Loads the stack, starts the sandbox if asked for, and gets everybody ready to look. Contacts nobody yet.
+    pub(super) async fn open(run: &Run<'_>) -> Result<Self, Failed> {
+        let loaded = open_stack(run)?;
+        let sandbox = match run.global.sandbox {
+            None => None,
+            Some(kind) => Some(start_sandbox(run, kind, &loaded).await?),
+        };
+        let folder = sandbox::folder(&run.global.folder, run.edges);
+        let addresses = sandbox.as_ref().map(|sandbox| (&sandbox.addresses, folder.as_path()));
+        let access = providers::access(&loaded, addresses, run.edges).map_err(|problems| run.problems(&problems, &loaded))?;
+        let observers = providers::observers(&access).map_err(|error| run.remote(&[error]))?;
+        Ok(Self { loaded, access, observers, sandbox })
+    }
+
+    /// Looks and plans.
+    pub(super) async fn plan(&self, run: &Run<'_>, options: &Options, progress: &Progress) -> Result<Planned, Failed> {
+        let events: Arc<dyn Events> = Arc::new(progress.clone());
+        let observed = observe(&self.loaded, &self.observers, &events).await;
+        let live = observed.map_err(|errors| run.remote(&errors))?;
+        let outputs = live.outputs();
+        let proposal = self.loaded.with_inputs(&outputs, |inputs| propose(inputs, &live, options));
+        if diagnostic::any_error(&proposal.problems) {
+            return Err(run.problems(&proposal.problems, &self.loaded));
+        }
+        let faults = lint(&proposal.plan);
+        if !faults.is_empty() {
+            return Err(Failed::new(format!("error: ipai made an unsound plan, which is a fault in ipai: {}", faults.join("; "))));
+        }
+        Ok(Planned { proposal, live })
+    }
+
+    /// Those who can change things; only apply, destroy, adopt and forget ask for them.
+    pub(super) fn executors(&self, run: &Run<'_>) -> Result<Vec<Arc<dyn Execute>>, Failed> {
+        let mut executors = providers::executors(&self.access).map_err(|error| run.remote(&[error]))?;
+        executors.push(Arc::clone(&self.loaded.vault) as Arc<dyn Execute>);
+        Ok(executors)
+    }
+
+    pub(super) fn is_sandbox(&self) -> bool {
+        self.sandbox.is_some()
+    }
+
+    /// Ends every connection and stops the sandbox, if this process runs it.
+    pub(super) async fn close(self) {
+        drop((self.access, self.observers));
+        if let Some(sandbox) = self.sandbox {
+            sandbox.stop().await;
+        }
+    }
+}
+
+async fn start_sandbox(run: &Run<'_>, kind: sandbox::Kind, loaded: &Loaded) -> Result<Sandbox, Failed> {
+    let folder = sandbox::folder(&run.global.folder, run.edges);
+    let (desired, _) = loaded.with_inputs(&std::collections::BTreeMap::new(), compile);
+    let mut zones: Vec<String> = Vec::new();
+    for zone in desired.resources.iter().filter_map(|r| r.attributes.get("zone").and_then(Value::as_text)) {
+        if !zones.iter().any(|known| known == zone) {
+            zones.push(zone.to_owned());
+        }
+    }
+    let sandbox = Sandbox::start(&folder, kind, zones, 0, run.edges).await.map_err(|error| sandbox_failed(run, &error))?;
+    run.say(&format!("Sandbox: a simulated cloud on this machine, kept in {}. Nothing real is touched.", folder.display()));
+    Ok(sandbox)
+}

@@ -1,0 +1,223 @@
+//! The one list of providers, and what each is told.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipai_cloudflare::{CloudflareExecutor, CloudflareObserver, Connection};
+use ipai_core::{Diagnostic, Execute, Observe, RemoteError, Secret, Types};
+use ipai_digitalocean::{Birth, DigitalOceanExecutor, DigitalOceanObserver};
+use ipai_host::host_key::KeyPair;
+use ipai_host::ssh::Identity;
+use ipai_host::{Connections, HostExecutor, HostObserver};
+
+use crate::edges::Edges;
+use crate::load::Loaded;
+use crate::sandbox::{Addresses, CLIENT_KEY};
+
+/// How often to look at what is waited for in the sandbox, where nothing takes long.
+const SANDBOX_POLL: Duration = Duration::from_millis(20);
+
+/// Every resource type, in the order in which objects are created.
+#[must_use]
+pub fn types() -> Types {
+    let mut all = ipai_digitalocean::types();
+    all.extend(ipai_cloudflare::types());
+    all.extend(ipai_host::types());
+    Types::new(all)
+}
+
+/// What it takes to reach everybody.
+pub struct Access {
+    digitalocean: Option<ipai_digitalocean::Settings>,
+    cloudflare: Option<Connection>,
+    hosts: Arc<Connections>,
+}
+
+impl Access {
+    /// Ends the sessions to the hosts.
+    pub async fn close(&self) {
+        self.hosts.close(Duration::from_secs(1)).await;
+    }
+}
+
+/// Gathers tokens, addresses and keys. A token is missed only when the stack has resources that need it.
+///
+/// # Errors
+/// Every missing or impossible setting.
+pub fn access(loaded: &Loaded, sandbox: Option<(&Addresses, &Path)>, edges: &Edges) -> Result<Access, Vec<Diagnostic>> {
+    let mut problems = Vec::new();
+    let digitalocean = digitalocean(loaded, sandbox, edges, &mut problems);
+    let cloudflare = cloudflare(loaded, sandbox, edges, &mut problems);
+    let hosts = Connections::new(hosts(loaded, sandbox, edges, &mut problems));
+    if problems.is_empty() { Ok(Access { digitalocean, cloudflare, hosts }) } else { Err(problems) }
+}
+
+fn uses(loaded: &Loaded, provider: &str) -> bool {
+    loaded.stack.resources.iter().any(|declared| declared.address.provider == provider)
+}
+
+fn token(
+    loaded: &Loaded,
+    provider: &str,
+    names: &[&str],
+    advice: &str,
+    edges: &Edges,
+    problems: &mut Vec<Diagnostic>,
+) -> Option<Secret> {
+    let found = names.iter().find_map(|name| edges.variable(name));
+    if found.is_none() && uses(loaded, provider) {
+        let detail = format!("The stack has resources at {provider}, and {} is not set.", names.join(" or "));
+        problems.push(Diagnostic::error("No token").detail(detail).hint(advice));
+    }
+    found.map(|text| Secret::new(text.trim().to_owned()))
+}
+
+fn digitalocean(
+    loaded: &Loaded,
+    sandbox: Option<(&Addresses, &Path)>,
+    edges: &Edges,
+    problems: &mut Vec<Diagnostic>,
+) -> Option<ipai_digitalocean::Settings> {
+    if let Some((addresses, _)) = sandbox {
+        let mut settings = ipai_digitalocean::Settings::new(Secret::new("sandbox".into()));
+        settings.base_url.clone_from(&addresses.digitalocean_url);
+        settings.poll = SANDBOX_POLL;
+        return Some(settings);
+    }
+    let names = ["DIGITALOCEAN_TOKEN", "DIGITALOCEAN_ACCESS_TOKEN"];
+    let advice = "export DIGITALOCEAN_TOKEN=…; make one at https://cloud.digitalocean.com/account/api/tokens with read access to droplets, firewalls and tags for plan, and full access to them for apply";
+    let mut settings = ipai_digitalocean::Settings::new(token(loaded, "digitalocean", &names, advice, edges, problems)?);
+    if let Some(url) = edges.variable("DIGITALOCEAN_API_URL") {
+        settings.base_url = url;
+    }
+    if let Some(poll) = poll(edges) {
+        settings.poll = poll;
+    }
+    Some(settings)
+}
+
+/// `IPAI_POLL_MS`: how often to look at what is waited for, for clouds that are quicker than the real ones.
+fn poll(edges: &Edges) -> Option<Duration> {
+    edges.variable("IPAI_POLL_MS")?.parse().ok().map(Duration::from_millis)
+}
+
+fn cloudflare(
+    loaded: &Loaded,
+    sandbox: Option<(&Addresses, &Path)>,
+    edges: &Edges,
+    problems: &mut Vec<Diagnostic>,
+) -> Option<Connection> {
+    let settings = match sandbox {
+        Some((addresses, _)) => {
+            let mut settings = ipai_cloudflare::Settings::new(Secret::new("sandbox".into()));
+            settings.base_url.clone_from(&addresses.cloudflare_url);
+            settings
+        }
+        None => {
+            let advice = "export CLOUDFLARE_API_TOKEN=…; make one at https://dash.cloudflare.com/profile/api-tokens with Zone:Read and DNS:Edit on the zone (DNS:Read is enough for plan)";
+            let token = token(loaded, "cloudflare", &["CLOUDFLARE_API_TOKEN"], advice, edges, problems)?;
+            let mut settings = ipai_cloudflare::Settings::new(token);
+            if let Some(url) = edges.variable("CLOUDFLARE_BASE_URL") {
+                settings.base_url = url;
+            }
+            settings
+        }
+    };
+    match Connection::open(&settings) {
+        Ok(connection) => Some(connection),
+        Err(error) => {
+            let mut problem = Diagnostic::error("Cloudflare cannot be used").detail(error.to_string());
+            problem.hint = error.hint;
+            problems.push(problem);
+            None
+        }
+    }
+}
+
+fn hosts(
+    loaded: &Loaded,
+    sandbox: Option<(&Addresses, &Path)>,
+    edges: &Edges,
+    problems: &mut Vec<Diagnostic>,
+) -> ipai_host::Settings {
+    let identities = match sandbox {
+        Some((_, folder)) => Identity::agent_then_files(None, vec![folder.join(CLIENT_KEY)]),
+        None => identities(loaded, edges),
+    };
+    let mut settings = ipai_host::Settings::new(&loaded.stack.ssh.user, identities, loaded.vault.known().key);
+    settings.port = loaded.stack.ssh.port;
+    if let Some((addresses, _)) = sandbox {
+        settings.port = addresses.ssh_port;
+        settings.poll = SANDBOX_POLL;
+    } else if let Some(text) = edges.variable("IPAI_SSH_PORT") {
+        match text.parse() {
+            Ok(port) => settings.port = port,
+            Err(_) => problems.push(Diagnostic::error("IPAI_SSH_PORT is not a port").detail(format!("`{text}`"))),
+        }
+    }
+    if let Some(poll) = poll(edges) {
+        settings.poll = poll;
+    }
+    settings
+}
+
+/// The agent first, then the key that the stack or the environment names, then the usual files.
+fn identities(loaded: &Loaded, edges: &Edges) -> Vec<Identity> {
+    let home = edges.home();
+    let expand = |text: &str| match (text.strip_prefix("~/"), &home) {
+        (Some(rest), Some(home)) => home.join(rest),
+        _ => PathBuf::from(text),
+    };
+    let named = loaded.stack.ssh.identity_file.iter().map(|file| expand(file));
+    let mut files: Vec<PathBuf> = edges.variable("IPAI_SSH_IDENTITY").iter().map(|file| expand(file)).chain(named).collect();
+    if let Some(home) = &home {
+        let usual = ["id_ed25519", "id_ecdsa", "id_rsa"].map(|name| home.join(".ssh").join(name));
+        files.extend(usual.into_iter().filter(|path| path.exists()));
+    }
+    Identity::agent_then_files(edges.variable("SSH_AUTH_SOCK").map(PathBuf::from), files)
+}
+
+/// Those who look.
+///
+/// # Errors
+/// A setting that cannot be used, such as an unencrypted address.
+pub fn observers(access: &Access) -> Result<Vec<Arc<dyn Observe>>, RemoteError> {
+    let mut observers: Vec<Arc<dyn Observe>> = Vec::new();
+    if let Some(settings) = &access.digitalocean {
+        observers.push(Arc::new(DigitalOceanObserver::new(settings)?));
+    }
+    if let Some(connection) = &access.cloudflare {
+        observers.push(Arc::new(CloudflareObserver::new(connection)));
+    }
+    observers.push(Arc::new(HostObserver::new(Arc::clone(&access.hosts))));
+    Ok(observers)
+}
+
+/// Those who change things.
+///
+/// # Errors
+/// As [`observers`].
+pub fn executors(access: &Access) -> Result<Vec<Arc<dyn Execute>>, RemoteError> {
+    let mut executors: Vec<Arc<dyn Execute>> = Vec::new();
+    if let Some(settings) = &access.digitalocean {
+        executors.push(Arc::new(DigitalOceanExecutor::new(settings, Arc::new(birth))?));
+    }
+    if let Some(connection) = &access.cloudflare {
+        executors.push(Arc::new(CloudflareExecutor::new(connection)));
+    }
+    executors.push(Arc::new(HostExecutor::new(Arc::clone(&access.hosts))));
+    Ok(executors)
+}
+
+/// Makes the key by which a droplet will prove itself at the very first contact.
+fn birth() -> Result<Birth, String> {
+    let mut seed = [0; 32];
+    Edges::random(&mut seed).map_err(|error| format!("no randomness: {error}"))?;
+    let pair = KeyPair::from_seed(&seed, "ipai").map_err(|error| error.to_string())?;
+    Ok(Birth {
+        private_key: Secret::new(pair.expose_private().to_owned()),
+        public_key: pair.public().to_owned(),
+        fingerprint_hex: pair.fingerprint().to_hex(),
+    })
+}

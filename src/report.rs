@@ -1,0 +1,62 @@
+//! From values to text: plans, events, problems. Nothing here prints, waits or reads a clock; callers decide
+//! where the text goes.
+
+mod change;
+mod clean;
+mod diagnostics;
+mod diff;
+mod event_text;
+mod feed;
+mod github;
+mod page;
+mod place;
+mod plan_json;
+mod plan_text;
+mod problem_json;
+mod remote;
+mod sections;
+mod summary;
+mod timeline;
+mod value;
+mod verbs;
+
+#[cfg(test)]
+mod samples;
+#[cfg(test)]
+mod tests;
+
+pub use clean::{clean, json_text, one_line};
+pub use diagnostics::{diagnostic, diagnostics};
+pub use event_text::event_line;
+pub use feed::{apply_result, event_message, plan_messages, problem_message, version_message};
+pub use github::annotations;
+pub use plan_json::{PlanFacts, plan_json};
+pub use plan_text::{PlanOptions, plan_text};
+pub use problem_json::{diagnostic_json, diagnostics_json, remote_error_json, validation_json};
+pub use remote::remote_error;
+pub use summary::apply_summary;
+pub use timeline::{Moment, Timeline};
+
+/// How text is laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Style {
+    /// Whether ANSI colours are used. Text never depends on them.
+    pub colour: bool,
+    /// Columns of the terminal. Only what is shortened anyway is fitted into it.
+    pub width: usize,
+    /// Whether everything is shown in full.
+    pub verbose: bool,
+}
+
+impl Style {
+    /// No colours, 100 columns, long things shortened: what a pipe or a log gets.
+    #[must_use]
+    pub const fn plain() -> Self {
+        Self { colour: false, width: 100, verbose: false }
+    }
+
+    /// The width that is laid out for: no terminal is so narrow that nothing could be said.
+    fn columns(&self) -> usize {
+        self.width.max(40)
+    }
+}

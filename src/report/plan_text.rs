@@ -1,0 +1,118 @@
+//! The plan as a person reads it.
+
+use std::collections::BTreeSet;
+
+use ipai_core::plan::Summary;
+use ipai_core::{Action, Address, Plan, Reason, Verb};
+
+use super::page::{Ink, Page};
+use super::{Style, change, sections, verbs};
+
+/// The widest column of addresses; longer ones push their reason to the right.
+const ADDRESS_COLUMN: usize = 44;
+
+/// What the text must know beside the plan.
+#[derive(Clone, Debug, Default)]
+pub struct PlanOptions {
+    /// Whether the plan destroys the stack.
+    pub destroy: bool,
+    /// Addresses whose data may be lost.
+    pub approved: BTreeSet<Address>,
+}
+
+/// Writes the plan: drift, actions with their reasons, what stands in the way, and the counts at the end.
+#[must_use]
+pub fn plan_text(plan: &Plan, style: &Style, options: &PlanOptions) -> String {
+    let mut page = Page::new(style);
+    sections::targets(&mut page, plan);
+    sections::drift(&mut page, plan);
+    actions(&mut page, style, plan);
+    sections::conflicts(&mut page, plan);
+    sections::notes(&mut page, plan);
+    sections::foreign(&mut page, style, plan);
+    if page.is_shortened() {
+        page.gap();
+        page.paint(Ink::Faint, "Some of this is shortened; -v shows all of it.");
+        page.put("\n");
+    }
+    page.gap();
+    sections::losses(&mut page, plan, &options.approved);
+    closing(&mut page, plan, options);
+    page.finish()
+}
+
+fn actions(page: &mut Page, style: &Style, plan: &Plan) {
+    if plan.effective().next().is_none() {
+        return;
+    }
+    page.gap();
+    page.put("ipai will perform the following actions:\n");
+    legend(page, plan);
+    page.put("\n");
+    let secrets: Vec<&Address> =
+        plan.effective().filter(|a| is_new_secret(a)).map(|a| &a.address).collect();
+    sections::secrets(page, style, &secrets);
+    let others = || plan.effective().filter(|action| !is_new_secret(action));
+    let widest = others().map(|action| action.address.to_string().len()).max().unwrap_or_default();
+    for action in others() {
+        header(page, style, action, widest.min(ADDRESS_COLUMN));
+        change::write(page, style, action);
+    }
+}
+
+fn is_new_secret(action: &Action) -> bool {
+    action.reason == Reason::NotGenerated
+}
+
+/// The symbols that occur, with their meaning.
+fn legend(page: &mut Page, plan: &Plan) {
+    const ORDER: [Verb; 6] =
+        [Verb::Create, Verb::Update, Verb::Replace, Verb::Delete, Verb::Adopt, Verb::Forget];
+    let used: BTreeSet<Verb> = plan.effective().map(|action| action.verb).collect();
+    for verb in ORDER.into_iter().filter(|verb| used.contains(verb)) {
+        page.put("  ");
+        page.paint(verbs::ink(verb), verbs::symbol(verb));
+        write!(page, " {}", verbs::meaning(verb));
+    }
+    page.put("\n");
+}
+
+fn header(page: &mut Page, style: &Style, action: &Action, column: usize) {
+    page.paint(verbs::ink(action.verb), format_args!("{:>3}", verbs::symbol(action.verb)));
+    page.put(" ");
+    let address = action.address.to_string();
+    page.paint(Ink::Strong, &address);
+    write!(page, "{:1$}  ", "", column.saturating_sub(address.len()));
+    page.paint(
+        if action.is_drift() { Ink::Warning } else { Ink::Faint },
+        super::one_line(&action.reason.to_string()),
+    );
+    if let Some(id) = action.id.as_deref().filter(|_| style.verbose || action.verb != Verb::Update)
+    {
+        write!(page, " [id={}]", super::one_line(id));
+    }
+    page.put("\n");
+}
+
+fn closing(page: &mut Page, plan: &Plan, options: &PlanOptions) {
+    if plan.is_empty() {
+        page.paint(Ink::Add, "No changes.");
+        page.put(if options.destroy {
+            " No objects need to be destroyed.\n"
+        } else {
+            " Your infrastructure matches the configuration.\n"
+        });
+        return;
+    }
+    let summary = plan.summary();
+    page.paint(Ink::Strong, "Plan:");
+    writeln!(page, " {}", counts(summary));
+    let unchanged = plan.actions.iter().filter(|action| action.verb == Verb::NoOp).count();
+    writeln!(page, "Plan {} ({unchanged} unchanged)", plan.fingerprint());
+}
+
+/// `1 to add, 2 to change, 0 to destroy.`: people and programs look for exactly this.
+pub(super) fn counts(summary: Summary) -> String {
+    let Summary { add, change, destroy } = summary;
+    format!("{add} to add, {change} to change, {destroy} to destroy.")
+}

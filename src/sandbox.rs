@@ -1,0 +1,189 @@
+//! The embedded cloud: both vendors' APIs and SSH hosts on this machine, kept in the stack's folder between commands.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipai_host::host_key::KeyPair;
+use ipai_simulator::hosts::{Embedded, Options as HostOptions, Sshd};
+use ipai_simulator::seam::Hosts;
+use ipai_simulator::{Limits, Options, Pace, Simulator};
+use serde::{Deserialize, Serialize};
+
+use crate::edges::Edges;
+use crate::load::SandboxAccess;
+
+/// Who plays the machines of the sandbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Kind {
+    /// An SSH server inside ipai; Docker is simulated. Needs nothing.
+    Embedded,
+    /// This machine's own OpenSSH server, one process for each droplet; Docker is simulated.
+    Sshd,
+}
+
+/// Where a running sandbox can be reached.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Addresses {
+    /// For `DIGITALOCEAN_API_URL`.
+    pub digitalocean_url: String,
+    /// For `CLOUDFLARE_BASE_URL`.
+    pub cloudflare_url: String,
+    /// For `IPAI_SSH_PORT`.
+    pub ssh_port: u16,
+}
+
+/// A sandbox at work; it stops when dropped.
+pub struct Sandbox {
+    /// Where it can be reached.
+    pub addresses: Addresses,
+    simulator: Option<Simulator>,
+    folder: PathBuf,
+    serves: bool,
+    /// Held while this process runs the world in the folder.
+    _lock: Option<File>,
+}
+
+/// The private key with which ipai logs in on sandbox hosts.
+pub const CLIENT_KEY: &str = "id_ed25519";
+const SERVING: &str = "serve.json";
+/// How long another command may hold the sandbox before this one gives up.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The sandbox's folder: `$IPAI_SANDBOX_DIR`, or `.ipai/sandbox` in the stack's folder.
+#[must_use]
+pub fn folder(stack: &Path, edges: &Edges) -> PathBuf {
+    let folder = edges.variable("IPAI_SANDBOX_DIR").map_or_else(|| stack.join(".ipai").join("sandbox"), PathBuf::from);
+    // Hosts run programs in folders of their own, so a relative path would lead elsewhere there.
+    std::path::absolute(&folder).unwrap_or(folder)
+}
+
+/// Makes the folder and the operator's key, if they are not there yet.
+///
+/// # Errors
+/// When the folder cannot be written, or there is no randomness.
+pub fn prepare(folder: &Path, kind: Kind) -> io::Result<SandboxAccess> {
+    fs::create_dir_all(folder)?;
+    let ignore = folder.join(".gitignore");
+    if !ignore.exists() {
+        fs::write(&ignore, "*\n")?;
+    }
+    let path = folder.join(CLIENT_KEY);
+    let public = folder.join(format!("{CLIENT_KEY}.pub"));
+    if !path.exists() || !public.exists() {
+        let mut seed = [0; 32];
+        Edges::random(&mut seed)?;
+        let pair = KeyPair::from_seed(&seed, "ipai-sandbox").map_err(io::Error::other)?;
+        write_private(&path, pair.expose_private())?;
+        fs::write(&public, format!("{}\n", pair.public()))?;
+    }
+    let user = match kind {
+        Kind::Embedded => None,
+        Kind::Sshd => Some(Sshd::login_user()?),
+    };
+    let public_key = fs::read_to_string(&public)?.trim().to_owned();
+    Ok(SandboxAccess { folder: folder.to_owned(), public_key, user })
+}
+
+fn write_private(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())
+}
+
+impl Sandbox {
+    /// Starts the world in `folder`, or joins the one that `ipai sandbox serve` runs there.
+    ///
+    /// # Errors
+    /// When the folder cannot be used, another command holds it for too long, or a port is taken.
+    pub async fn start(folder: &Path, kind: Kind, zones: Vec<String>, port: u16, edges: &Edges) -> io::Result<Self> {
+        let lock = File::options().create(true).append(true).open(folder.join("lock"))?;
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        while lock.try_lock().is_err() {
+            if let Some(addresses) = serving(folder) {
+                return Ok(Self { addresses, simulator: None, folder: folder.to_owned(), serves: false, _lock: None });
+            }
+            if tokio::time::Instant::now() > deadline {
+                let text = format!("another ipai command has been using the sandbox in {} for {} seconds", folder.display(), PATIENCE.as_secs());
+                return Err(io::Error::new(io::ErrorKind::ResourceBusy, text));
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        // Whoever left this behind no longer holds the lock.
+        let _ = fs::remove_file(folder.join(SERVING));
+        let options = HostOptions { folder: folder.to_owned(), tool: edges.executable.clone(), port: 0 };
+        let (hosts, ssh_port): (Arc<dyn Hosts>, u16) = match kind {
+            Kind::Embedded => {
+                let hosts = Embedded::new(options)?;
+                let port = hosts.port();
+                (Arc::new(hosts), port)
+            }
+            Kind::Sshd => {
+                let hosts = Sshd::new(options, sshd_program(edges)?)?;
+                let port = hosts.port();
+                (Arc::new(hosts), port)
+            }
+        };
+        let simulator = Simulator::start(Options {
+            folder: Some(folder.to_owned()),
+            port,
+            ssh_port,
+            hosts: Some(hosts),
+            pace: Pace::prompt(),
+            limits: Limits::default(),
+            zones,
+            ..Options::default()
+        })
+        .await?;
+        let addresses = Addresses {
+            digitalocean_url: simulator.digitalocean_url.clone(),
+            cloudflare_url: simulator.cloudflare_url.clone(),
+            ssh_port,
+        };
+        Ok(Self { addresses, simulator: Some(simulator), folder: folder.to_owned(), serves: false, _lock: Some(lock) })
+    }
+
+    /// Lets other commands join this sandbox.
+    ///
+    /// # Errors
+    /// When the note for them cannot be written, or this process joined another one's world itself.
+    pub fn serve(&mut self) -> io::Result<()> {
+        if self.simulator.is_none() {
+            return Err(io::Error::new(io::ErrorKind::AddrInUse, "another `ipai sandbox serve` runs in this folder"));
+        }
+        self.serves = true;
+        let text = serde_json::to_string(&self.addresses).map_err(io::Error::other)?;
+        fs::write(self.folder.join(SERVING), text)
+    }
+
+    /// Stops the world, if this process runs it.
+    pub async fn stop(mut self) {
+        if let Some(simulator) = self.simulator.take() {
+            simulator.stop().await;
+        }
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        if self.serves {
+            let _ = fs::remove_file(self.folder.join(SERVING));
+        }
+    }
+}
+
+fn serving(folder: &Path) -> Option<Addresses> {
+    serde_json::from_str(&fs::read_to_string(folder.join(SERVING)).ok()?).ok()
+}
+
+fn sshd_program(edges: &Edges) -> io::Result<PathBuf> {
+    let named = edges.variable("IPAI_SSHD").map(PathBuf::from);
+    let usual = ["/usr/sbin/sshd", "/usr/local/sbin/sshd", "/usr/bin/sshd"].map(PathBuf::from);
+    let found = named.into_iter().chain(usual).find(|path| path.exists());
+    found.ok_or_else(|| {
+        let text = "this machine has no sshd; on Debian and Ubuntu: apt-get install openssh-server";
+        io::Error::new(io::ErrorKind::NotFound, text)
+    })
+}
