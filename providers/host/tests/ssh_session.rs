@@ -164,7 +164,7 @@ async fn a_host_that_stands_still_ends_at_the_limit_and_dropping_does_not_wait()
 async fn the_program_that_is_killed_is_a_lost_connection() {
     let sshd = sshd!("");
     let (mut session, _) = sshd.open("true").await.unwrap();
-    let error = session.run(&script("kill -9 $$")).await.unwrap_err();
+    let error = session.run(&script("rm -rf \"$ipai_d\"; kill -9 $$")).await.unwrap_err();
     assert!(matches!(error, SessionError::ConnectionLost { .. }), "{error}");
 }
 

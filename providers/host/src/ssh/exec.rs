@@ -1,6 +1,7 @@
 //! One command on a connection of its own, with its whole output.
 
-use super::line::append;
+use std::io;
+
 use super::{Event, Line, SshError, Target};
 
 /// The most bytes of each stream that [`exec`] keeps: 64 MiB.
@@ -38,4 +39,13 @@ pub async fn exec(target: &Target, text: String, stdin: Vec<u8>) -> Result<Spoke
         };
         kept.map_err(|error| lost(format!("the command said {error}")))?;
     }
+}
+
+/// Keeps bytes, up to a limit.
+fn append(buffer: &mut Vec<u8>, bytes: &[u8], limit: usize) -> io::Result<()> {
+    if buffer.len().saturating_add(bytes.len()) > limit {
+        return Err(io::Error::other(format!("more than {limit} bytes")));
+    }
+    buffer.extend_from_slice(bytes);
+    Ok(())
 }

@@ -222,7 +222,7 @@ mod tests {
 
     #[test]
     fn matches_hashed_names() {
-        // Made with `ssh-keygen -H` for `web.example.org`.
+        // The same construction as `ssh-keygen -H`; a test beside a real server reads that one's.
         let mut mac = Hmac::<Sha1>::new_from_slice(b"01234567890123456789").unwrap();
         mac.update(b"[web]:2200");
         let hash = STANDARD.encode(mac.finalize().into_bytes());

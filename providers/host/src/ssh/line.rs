@@ -4,7 +4,7 @@
 //! side holds a [`Line`]; a socket pair wakes the thread, and its end tells that the line is dropped.
 
 use std::collections::VecDeque;
-use std::io::{self, Write as _};
+use std::io::Write as _;
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc as orders;
 use std::thread;
@@ -174,13 +174,4 @@ fn serve(
             Err(error) => return Some(Event::Failed(error)),
         }
     }
-}
-
-/// Reads a whole stream's worth into memory, up to a limit.
-pub(super) fn append(buffer: &mut Vec<u8>, bytes: &[u8], limit: usize) -> io::Result<()> {
-    if buffer.len().saturating_add(bytes.len()) > limit {
-        return Err(io::Error::other(format!("more than {limit} bytes")));
-    }
-    buffer.extend_from_slice(bytes);
-    Ok(())
 }
