@@ -57,7 +57,8 @@ pub struct Inputs<'a> {
 pub fn compile(inputs: &Inputs<'_>) -> (DesiredState, Vec<Diagnostic>) {
     let mut problems = Vec::new();
     let renderer = Renderer::new(context(inputs, &mut problems));
-    let mut reader = Reader { inputs, renderer: &renderer, problems: &mut problems };
+    let declared = inputs.stack.resources.iter().map(|d| &d.address).collect();
+    let mut reader = Reader { inputs, declared, renderer: &renderer, problems: &mut problems };
     let mut resources: Vec<DesiredResource> =
         inputs.stack.resources.iter().filter_map(|declared| reader.resource(declared)).collect();
     let checks = reader.checks();
@@ -124,6 +125,7 @@ const COMMON: [&str; 1] = ["after"];
 
 struct Reader<'a> {
     inputs: &'a Inputs<'a>,
+    declared: BTreeSet<&'a Address>,
     renderer: &'a Renderer,
     problems: &'a mut Vec<Diagnostic>,
 }
@@ -388,11 +390,10 @@ impl Reader<'_> {
     }
 
     fn parse_address(&self, text: String) -> Result<Value, (String, String, Option<String>)> {
-        let declared = || self.inputs.stack.resources.iter().map(|d| d.address.to_string());
-        if declared().any(|address| address == text) {
+        if text.parse::<Address>().is_ok_and(|address| self.declared.contains(&address)) {
             return Ok(Value::Text(text));
         }
-        let names: Vec<String> = declared().collect();
+        let names: Vec<String> = self.declared.iter().map(ToString::to_string).collect();
         let near = nearest(&text, names.iter().map(String::as_str))
             .map(|near| format!("did you mean \"{near}\"?"));
         Err((
@@ -405,11 +406,8 @@ impl Reader<'_> {
     fn checks(&mut self) -> Vec<Check> {
         let mut checks = Vec::new();
         for (name, (span, table)) in &self.inputs.stack.checks {
-            let addresses = self.inputs.stack.resources.iter().map(|d| &d.address).collect();
-            let mut found = Vec::new();
-            let check = Check::read(name, span, table, &addresses, self.renderer, &mut found);
-            self.problems.extend(found);
-            checks.extend(check);
+            let (declared, renderer) = (&self.declared, self.renderer);
+            checks.extend(Check::read(name, span, table, declared, renderer, self.problems));
         }
         checks
     }

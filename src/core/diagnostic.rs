@@ -151,9 +151,12 @@ impl Sources {
 /// The known name nearest to `wanted`, when it is near enough to be what was meant.
 #[must_use]
 pub fn nearest<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = (wanted.chars().count() / 3).max(1);
+    let length = wanted.chars().count();
+    let limit = (length / 3).max(1);
+    // The distance is at least the difference in length, which is much cheaper to see.
     known
         .into_iter()
+        .filter(|name| name.chars().count().abs_diff(length) <= limit)
         .map(|name| (distance(wanted, name), name))
         .filter(|(distance, _)| *distance <= limit)
         .min()

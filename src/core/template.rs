@@ -40,6 +40,18 @@ pub struct Context {
     pub declared: BTreeMap<Address, Vec<&'static str>>,
 }
 
+impl Context {
+    /// Tells whether an address begins with these parts. Addresses are sorted, so the first that could tells.
+    fn declares(&self, parts: &[&str]) -> bool {
+        let part = |index: usize| parts.get(index).copied().unwrap_or_default();
+        let first = self.declared.range(Address::new(part(0), part(1), part(2))..).next();
+        first.is_some_and(|(address, _)| {
+            let found = [&address.provider, &address.kind, &address.name];
+            parts.iter().zip(found).all(|(wanted, found)| wanted == found)
+        })
+    }
+}
+
 /// What rendering gave.
 #[derive(Clone, Debug, Default)]
 pub struct Rendered {
@@ -258,9 +270,8 @@ impl Root {
 impl Object for Root {
     fn get_value(self: &Arc<Self>, key: &Jinja) -> Option<Jinja> {
         let name = key.as_str()?;
-        let known = matches!(name, "var" | "secret" | "stack" | "ssh")
-            || self.context.declared.keys().any(|address| address.provider == name);
-        if known {
+        let known = matches!(name, "var" | "secret" | "stack" | "ssh");
+        if known || self.context.declares(&[name]) {
             return Some(self.space(name));
         }
         lock(&self.uses).missing.push(name.to_owned());
@@ -326,11 +337,8 @@ impl Space {
         if let [provider, kind, name, output] = &path[..] {
             return self.output(&Address::new(provider, kind, name), output);
         }
-        let prefix = |address: &Address| {
-            let parts = [&address.provider, &address.kind, &address.name];
-            path.iter().zip(parts).all(|(mine, part)| mine == part)
-        };
-        self.context.declared.keys().any(prefix).then(|| {
+        let parts: Vec<&str> = path.iter().map(String::as_str).collect();
+        self.context.declares(&parts).then(|| {
             let (context, uses) = (Arc::clone(&self.context), Arc::clone(&self.uses));
             Jinja::from_object(Self { context, uses, path })
         })
