@@ -9,14 +9,13 @@ use tokio::sync::oneshot;
 
 use crate::call::Reply;
 use crate::clock::{Clock, Time};
-use crate::cloudflare;
-use crate::digitalocean;
 use crate::fault::Faults;
 use crate::limit::Windows;
 use crate::log::{self, Exchange, Vendor};
 use crate::seam::Hosts;
 use crate::server::Incoming;
 use crate::world::{Cx, Effect, Setup, World};
+use crate::{cloudflare, digitalocean, ids};
 
 /// How many exchanges the log keeps.
 const LONGEST_LOG: usize = 100_000;
@@ -157,7 +156,7 @@ impl App {
         });
         reply.headers.extend(headers);
         if incoming.vendor == Vendor::DigitalOcean {
-            reply = reply.with("x-request-id", digitalocean::uuid("request", number));
+            reply = reply.with("x-request-id", ids::uuid("request", number));
         }
         (reply, errand)
     }

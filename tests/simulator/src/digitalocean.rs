@@ -29,7 +29,7 @@ use crate::clock::Time;
 use crate::limit::Windows;
 use crate::options::Limits;
 use crate::route::{Route, route};
-pub(crate) use state::{Droplet, State, hex, uuid};
+pub(crate) use state::{Droplet, State};
 
 /// Every operation, fixed path segments before variable ones.
 pub(crate) const ROUTES: &[Route] = &[

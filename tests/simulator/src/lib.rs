@@ -16,6 +16,7 @@ mod digitalocean;
 mod fault;
 mod handle;
 pub mod hosts;
+mod ids;
 mod limit;
 mod log;
 #[cfg(feature = "openapi")]

@@ -58,6 +58,18 @@ async fn a_cname_stands_alone() {
 }
 
 #[tokio::test]
+async fn a_delegated_name_takes_nothing_else() {
+    let world = world(Pace::instant()).await;
+    let ns = |name: &str| json!({"type": "NS", "name": name, "content": "ns1.example.net"});
+    create(&world, ns("sub.example.com")).await;
+    assert_eq!(world.post(&world.records(), a("sub", "198.51.100.4")).await.code(), 1004);
+    create(&world, a("www", "198.51.100.4")).await;
+    assert_eq!(world.post(&world.records(), ns("www.example.com")).await.code(), 1004);
+    create(&world, a("@", "198.51.100.4")).await;
+    create(&world, ns("example.com")).await;
+}
+
+#[tokio::test]
 async fn a_deleted_record_lingers_but_not_in_a_batch() {
     let world = world(Pace { dns_linger: 1, ..Pace::instant() }).await;
     let id = create(&world, a("www.example.com", "198.51.100.4")).await;

@@ -1,15 +1,22 @@
 //! Which records cannot stand beside each other.
 
-use super::envelope::error;
+use super::envelope::{error, invalid};
 use super::state::{Draft, Lingering, Record};
 use crate::call::Reply;
 
 /// Refuses a record that another one stands in the way of.
-pub(super) fn check(draft: &Draft, others: &[&Record]) -> Result<(), Reply> {
+pub(super) fn check(zone: &str, draft: &Draft, others: &[&Record]) -> Result<(), Reply> {
     let beside = others.iter().filter(|other| other.draft.name == draft.name);
     let beside: Vec<&Record> = beside.copied().collect();
     if beside.iter().any(|other| is_same(&other.draft, draft)) {
         return Err(error(400, 81058, "An identical record already exists."));
+    }
+    // A delegated name belongs to its own servers; the zone's own name is not delegated.
+    let delegates = |kind: &str| kind == "NS" && draft.name != zone;
+    let mixed = |other: &&Record| delegates(&draft.kind) != delegates(&other.draft.kind);
+    if beside.iter().any(mixed) {
+        // The rule is documented, its code is not.
+        return Err(invalid(9207, "NS records cannot share their name with other records."));
     }
     beside.iter().try_for_each(|other| stand(&draft.kind, &other.draft.kind))
 }

@@ -96,7 +96,7 @@ pub(super) fn add(desk: &mut Desk<'_>, body: &Map<String, Value>) -> Result<Reco
     }
     conflict::linger(&draft, &mut desk.zone.lingering)?;
     let others: Vec<&Record> = desk.zone.records.iter().collect();
-    conflict::check(&draft, &others)?;
+    conflict::check(&desk.zone.name, &draft, &others)?;
     draft::fits(&draft, &others)?;
     let record = Record {
         id: desk.ids.next_record(),
@@ -125,7 +125,7 @@ pub(super) fn change(
         false => draft::read(&desk.zone.name, body)?,
     };
     let others: Vec<&Record> = desk.zone.records.iter().filter(|other| other.id != id).collect();
-    conflict::check(&draft, &others)?;
+    conflict::check(&desk.zone.name, &draft, &others)?;
     draft::fits(&draft, &others)?;
     let comment_modified_on = match draft.comment == old.draft.comment {
         true => old.comment_modified_on,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::digitalocean::hex;
+use crate::ids::hex;
 
 /// The account's zones, and the counters that ids come from.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::envelope::success;
 use crate::call::{Answer, Body, Call};
-use crate::digitalocean::hex;
+use crate::ids::hex;
 use crate::world::Cx;
 
 pub(super) fn verify(_cx: &mut Cx<'_>, call: &Call) -> Answer {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::envelope::{error, no_route, page, success};
 use super::state::Zone;
 use crate::call::{Answer, Call, Reply};
-use crate::digitalocean::hex;
+use crate::ids::hex;
 use crate::world::Cx;
 
 pub(super) fn list(cx: &mut Cx<'_>, call: &Call) -> Answer {

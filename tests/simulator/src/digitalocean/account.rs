@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::state::uuid;
 use crate::call::{Answer, Call, Reply};
+use crate::ids::uuid;
 use crate::world::Cx;
 
 pub(super) fn get(cx: &mut Cx<'_>, _call: &Call) -> Answer {

@@ -2,10 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
-use super::state::{Droplet, Late, Status, Subject, Then, uuid};
+use super::state::{Droplet, Late, Status, Subject, Then};
 use super::{catalog, droplets, error, keys, life, network, object, snapshots, tags};
 use super::{not_found, unprocessable};
 use crate::call::{Answer, Call, Reply};
+use crate::ids::uuid;
 use crate::world::Cx;
 
 /// The most user-data that is taken, in bytes.

@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::state::{Droplet, Late, Status, uuid};
+use super::state::{Droplet, Late, Status};
 use super::{catalog, network, tags};
+use crate::ids::uuid;
 use crate::world::Cx;
 
 impl Droplet {

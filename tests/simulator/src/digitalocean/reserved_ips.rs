@@ -5,10 +5,11 @@ use std::net::Ipv4Addr;
 use serde_json::{Value, json};
 
 use super::pages::page;
-use super::state::{ReservedIp, Subject, Then, uuid};
+use super::state::{ReservedIp, Subject, Then};
 use super::{actions, catalog, droplets, life, network, object, pending};
 use super::{not_found, unprocessable};
 use crate::call::{Answer, Call, Reply};
+use crate::ids::uuid;
 use crate::world::Cx;
 
 pub(super) fn list(cx: &mut Cx<'_>, call: &Call) -> Answer {

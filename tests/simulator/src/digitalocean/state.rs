@@ -5,7 +5,8 @@ use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
+
+use crate::ids::uuid;
 
 /// The account's objects, and the counters that ids come from.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -209,17 +210,4 @@ impl State {
         let number = self.next(kind);
         uuid(kind, number)
     }
-}
-
-/// Makes a UUID that looks random and is the same in every run.
-pub(crate) fn uuid(kind: &str, number: u64) -> String {
-    let hex = hex(&format!("{kind}/{number}"));
-    let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
-    format!("{}-{}-4{}-8{}-{}", part(0, 8), part(8, 12), part(13, 16), part(17, 20), part(20, 32))
-}
-
-/// The first 32 hexadecimal digits of a text's SHA-256.
-pub(crate) fn hex(text: &str) -> String {
-    let digest = Sha256::digest(text.as_bytes());
-    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
