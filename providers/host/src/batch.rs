@@ -20,7 +20,9 @@ pub(crate) struct Batch<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) place: &'a Place,
     pub(crate) stack: String,
-    pub(crate) events: &'a dyn Events,
+    events: &'a dyn Events,
+    /// The last news, which is not told twice.
+    said: String,
 }
 
 /// What the jobs have come to so far.
@@ -34,7 +36,23 @@ impl<'a> Batch<'a> {
         stack: &StackId,
         events: &'a dyn Events,
     ) -> Self {
-        Self { link, settings, place, stack: stack.as_str().to_owned(), events }
+        Self {
+            link,
+            settings,
+            place,
+            stack: stack.as_str().to_owned(),
+            events,
+            said: String::new(),
+        }
+    }
+
+    /// Tells what is going on, when it is something else than before.
+    pub(crate) fn tell(&mut self, address: &Address, text: &str) {
+        if self.said != text {
+            text.clone_into(&mut self.said);
+            let (address, text) = (address.clone(), text.to_owned());
+            self.events.event(Event::Progress { address, text });
+        }
     }
 
     /// How long one command may take.

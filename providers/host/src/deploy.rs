@@ -1,11 +1,12 @@
 //! Bringing a Compose project up: check, land the YAML, pull, up, reload, wait.
 
 mod commands;
+mod reasons;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use ipai_core::{Attributes, Content, Event, Fault, Job, RemoteError, Value};
+use ipai_core::{Attributes, Content, Fault, Job, RemoteError, Value};
 use tokio::time::{Instant, sleep};
 
 use crate::batch::Batch;
@@ -18,8 +19,9 @@ use crate::manifest::ProjectRecord;
 use crate::observe::answer::Answer;
 use crate::observe::containers::{Container, DRIFTED_CONFIGURATION, by_service, judge};
 use crate::ready::pause;
-use crate::session::{Command, Output};
-use commands::{BUSY, INVALID, NO_COMPOSE, NO_DOCKER, NO_ENGINE, Project};
+use crate::session::Command;
+use commands::{BUSY, Project};
+use reasons::{refuse, version_of};
 
 /// The oldest Compose that merges several documents of one file.
 const OLDEST_COMPOSE: (u64, u64) = (2, 24);
@@ -314,107 +316,7 @@ impl<'a> Deployment<'a> {
         }
     }
 
-    /// Why pulling, building or `up` failed: a service that broke, else what Compose said last.
-    async fn failed(&self, batch: &mut Batch<'_>, exit: &str, answer: &Answer) -> RemoteError {
-        let phase = answer.word("phase");
-        let sick = self.pending(answer.containers());
-        let sick = sick.into_iter().find(|(_, word)| word == "unhealthy");
-        if let Some((name, word)) =
-            self.broken(answer.containers()).or(sick).filter(|_| phase == "up")
-        {
-            return self.unhealthy(batch, &name, &word, answer.containers()).await;
-        }
-        let doing = match phase {
-            "pull" => "pull the images",
-            "build" => "build the images",
-            _ => "bring the project up",
-        };
-        let code = exit.parse().unwrap_or(255);
-        RemoteError::new(Fault::Refused, doing, failure::or_silence(answer.word("log"), code))
+    fn tell(&self, batch: &mut Batch<'_>, text: &str) {
+        batch.tell(&self.job.address, text);
     }
-
-    /// Names a service that is not as it should be, with the end of its log.
-    async fn unhealthy(
-        &self,
-        batch: &mut Batch<'_>,
-        name: &str,
-        word: &str,
-        containers: &[Container],
-    ) -> RemoteError {
-        let found = by_service(containers, self.project.name);
-        let container = found
-            .get(name)
-            .and_then(|own| own.iter().find(|c| c.word() != self.expected[name]).or(own.first()));
-        let log = match container {
-            Some(container) => match batch.run(&self.project.logs(&container.id)).await {
-                Ok(output) => {
-                    Answer::read(&output.stdout).map(|a| failure::readable(a.word("log")))
-                }
-                Err(error) => Err(error),
-            },
-            None => Ok(String::new()),
-        };
-        let log = log.unwrap_or_else(|error| format!("(its log cannot be read: {error})"));
-        let lines = if log.is_empty() {
-            "It has said nothing.".to_owned()
-        } else {
-            format!("Its last lines:\n{log}")
-        };
-        let cause =
-            format!("service {name} is {word} and should be {}. {lines}", self.expected[name]);
-        RemoteError::new(
-            Fault::Refused,
-            format!("bring the project {} up", self.project.name),
-            cause,
-        )
-    }
-
-    fn late(&self, what: &str, pending: &str) -> RemoteError {
-        let tail = if pending.is_empty() { String::new() } else { format!(" for {pending}") };
-        let cause = format!("{what}{tail} after {} s", self.timeout.as_secs());
-        RemoteError::new(
-            Fault::TimedOut,
-            format!("bring the project {} up", self.project.name),
-            cause,
-        )
-        .hint("raise `timeout` when the host needs longer; applying again goes on from here")
-    }
-
-    fn tell(&self, batch: &Batch<'_>, text: &str) {
-        batch
-            .events
-            .event(Event::Progress { address: self.job.address.clone(), text: text.to_owned() });
-    }
-}
-
-/// Reads the exit code of the check.
-fn refuse(output: &Output) -> Result<(), RemoteError> {
-    let words = failure::or_silence(&output.stderr, output.exit);
-    let (doing, cause, hint) = match output.exit {
-        0 => return Ok(()),
-        NO_DOCKER => (
-            "find Docker on the host",
-            "it is not installed".to_owned(),
-            "install docker-ce and docker-compose-plugin from Docker's own package repository, in the droplet's user data",
-        ),
-        NO_ENGINE => (
-            "reach the Docker Engine on the host",
-            words,
-            "look at `systemctl status docker` on the host",
-        ),
-        NO_COMPOSE => (
-            "find Compose on the host",
-            words,
-            "install docker-compose-plugin from Docker's own package repository",
-        ),
-        INVALID => ("check the Compose file", words, "nothing was changed; correct the template"),
-        _ => ("check the Compose file", words, "nothing was changed"),
-    };
-    Err(RemoteError::new(Fault::Refused, doing, cause).hint(hint))
-}
-
-/// Major and minor number of a version such as `2.40.0` or `v2.24.6-desktop.1`.
-fn version_of(text: &str) -> Option<(u64, u64)> {
-    let mut numbers = text.trim_start_matches('v').split('.');
-    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }

@@ -148,3 +148,7 @@ pub(crate) fn compose(project: &str, directory: &str, file: &str) -> String {
         rooted(directory)
     )
 }
+
+#[cfg(test)]
+#[path = "script_tests.rs"]
+mod tests;

@@ -53,6 +53,7 @@ async fn services(world: &World, desired: &[DesiredResource]) -> Vec<String> {
 
 pub async fn a_project_comes_up_and_the_next_plan_is_empty() {
     let mut world = World::new().await;
+    world.break_tools(&ToolFaults { looks_until_healthy: Some(6), ..ToolFaults::default() });
     let desired = usual();
     assert_eq!(world.apply(&desired).await.unwrap().len(), 4);
     assert_eq!(world.counted(), [1, 1, 1, 1]);

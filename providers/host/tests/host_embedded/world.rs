@@ -29,7 +29,6 @@ static NEXT: AtomicU8 = AtomicU8::new(1);
 pub struct World {
     _folder: tempfile::TempDir,
     pub hosts: Embedded,
-    pub address: Ipv4Addr,
     pub key: DigestKey,
     pub outputs: Outputs,
     boot: Boot,
@@ -89,7 +88,6 @@ impl World {
         Self {
             _folder: folder,
             hosts,
-            address,
             key,
             outputs,
             boot,
