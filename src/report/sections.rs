@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ipai_core::plan::Conflict;
 use ipai_core::{Address, Plan, Reason, Verb};
 
 use super::page::{Ink, Page};
@@ -102,17 +103,21 @@ pub(super) fn conflicts(page: &mut Page, plan: &Plan) {
         writeln!(page, "  in the way: {title} ({}.{}, id {id})", foreign.provider, foreign.kind);
         page.put("  ");
         page.paint(Ink::Hint, "hint");
-        if conflict.adoptable {
-            write!(page, ": take it over with `ipai adopt {}", conflict.address);
-            let plain = foreign.id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-            if adoptable.get(&conflict.address).is_some_and(|count| *count > 1) && plain {
-                write!(page, " {}", foreign.id);
-            }
-            page.put("`\n");
-        } else {
-            page.put(": remove it where it was made, or take the resource out of the stack\n");
-        }
+        let choices = adoptable.get(&conflict.address).copied().unwrap_or_default();
+        writeln!(page, ": {}", way_out(conflict, choices));
     }
+}
+
+/// What to do about a conflict, as a command where there is one.
+fn way_out(conflict: &Conflict, choices: usize) -> String {
+    if !conflict.adoptable {
+        return "remove it where it was made, or take the resource out of the stack".to_owned();
+    }
+    let (address, id) = (&conflict.address, &conflict.foreign.id);
+    // Commands are pasted into a shell, so nothing that others wrote stands in them unless it is harmless there.
+    let plain = id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    let id = if choices > 1 && plain { format!(" {id}") } else { String::new() };
+    format!("take it over with `ipai adopt {address}{id}`")
 }
 
 /// Remarks.
