@@ -122,6 +122,27 @@ fn moves_many_bytes_both_ways_at_once() {
 }
 
 #[test]
+fn a_client_that_does_not_read_stops_the_program() {
+    let world = World::new();
+    let session = world.login("deploy", &key(2)).unwrap();
+    let mut channel = session.channel_session().unwrap();
+    let script =
+        "while :; do printf %065536d 0; i=$((i+1)); echo $i >\"$IPAI_ROOT/run/count\"; done";
+    channel.exec(&format!(": ipai-host-1; {script}")).unwrap();
+    let count = || {
+        let text = fs::read_to_string(world.host().root().join("run/count")).unwrap_or_default();
+        text.trim().parse::<u64>().unwrap_or_default()
+    };
+    let mut before = 0;
+    eventually("the program waits for its reader", || {
+        std::thread::sleep(Duration::from_millis(300));
+        before == std::mem::replace(&mut before, count()) && before > 0
+    });
+    // A window is 2 MiB: 32 blocks, and a few more on their way.
+    assert!(before < 64, "{before} blocks of 64 KiB were taken from the program");
+}
+
+#[test]
 fn a_program_that_ignores_its_input_ends_all_the_same() {
     let world = World::new();
     let session = world.login("deploy", &key(2)).unwrap();
@@ -260,6 +281,19 @@ fn misbehaves_as_told_and_recovers() {
     assert!(start.elapsed() >= Duration::from_millis(150));
     set(healthy());
     assert_eq!(program(&world.login("deploy", &key(2)).unwrap(), "true", b"").status, 0);
+}
+
+#[test]
+fn a_host_can_be_deaf_from_its_first_moment_on() {
+    let mut world = World::new();
+    world.runtime.block_on(world.hosts.delete(ID)).unwrap();
+    let faults = HostFaults { refuse_connections: true, ..HostFaults::default() };
+    world.hosts.set_newborn_faults(faults);
+    world.address = std::net::Ipv4Addr::new(127, 7, 7, 8);
+    world.runtime.block_on(world.hosts.boot(boot(world.address))).unwrap();
+    assert!(world.login("deploy", &key(2)).err().unwrap().contains("refused"));
+    world.runtime.block_on(world.hosts.set_faults(ID, HostFaults::default())).unwrap();
+    assert!(world.login("deploy", &key(2)).is_ok());
 }
 
 #[test]

@@ -46,9 +46,18 @@ pub struct WriteFile {
     pub append: bool,
 }
 
-/// Keys that this module reads; others are noted as left out.
-const KNOWN: [&str; 6] =
-    ["ssh_keys", "hostname", "fqdn", "users", "ssh_authorized_keys", "write_files"];
+/// Keys that a host follows; others are noted as left out. That passwords open nothing and that no
+/// other host keys exist (the last two) holds anyway.
+const KNOWN: [&str; 8] = [
+    "ssh_keys",
+    "hostname",
+    "fqdn",
+    "users",
+    "ssh_authorized_keys",
+    "write_files",
+    "ssh_pwauth",
+    "ssh_deletekeys",
+];
 
 impl CloudConfig {
     /// Reads user-data. Anything but cloud-config is left out and said so: a real host would run a

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::faults::{Counters, HostFaults};
-use super::folder::{HostFolder, shim_folder};
+use super::folder::HostFolder;
 use super::{Options, first_boot, host_key, session};
 use crate::seam::{Boot, BoxFuture, Hosts};
 
@@ -58,7 +58,7 @@ pub(super) struct Link {
 impl Embedded {
     /// Makes the folder of tools and picks the port. No host runs yet.
     pub fn new(options: Options) -> io::Result<Self> {
-        crate::tools::install_shims(&shim_folder(&options.folder), &options.tool)?;
+        let options = options.settle()?;
         let (port, reserved) = pick_port(options.port)?;
         Ok(Self {
             options,

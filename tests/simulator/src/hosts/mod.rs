@@ -23,6 +23,7 @@ pub use faults::{Counters, HostFaults};
 pub use folder::HostFolder;
 pub use sshd::Sshd;
 
+use std::io;
 use std::path::PathBuf;
 
 /// What both backends need to know.
@@ -34,6 +35,16 @@ pub struct Options {
     pub tool: PathBuf,
     /// The port at which every host answers, each on its own address; 0 picks a free one.
     pub port: u16,
+}
+
+impl Options {
+    /// Makes the folder with its tools, and its path one that holds wherever a program runs.
+    fn settle(mut self) -> io::Result<Self> {
+        std::fs::create_dir_all(&self.folder)?;
+        self.folder = std::fs::canonicalize(&self.folder)?;
+        crate::tools::install_shims(&folder::shim_folder(&self.folder), &self.tool)?;
+        Ok(self)
+    }
 }
 
 /// Every command that ipai sends to a host begins with this; nothing else is run.

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::embedded::{locked, pick_port};
-use super::folder::{HostFolder, shim_folder};
+use super::folder::HostFolder;
 use super::{Options, PROGRAM_MARK, REFUSAL, REFUSED, first_boot, host_key};
 use crate::seam::{Boot, BoxFuture, Hosts};
 
@@ -49,7 +49,7 @@ impl Sshd {
     /// Makes the folder of tools and picks the port. `program` is the sshd to run, by its absolute
     /// path (sshd re-executes itself and insists on one).
     pub fn new(options: Options, program: PathBuf) -> io::Result<Self> {
-        crate::tools::install_shims(&shim_folder(&options.folder), &options.tool)?;
+        let options = options.settle()?;
         if rustix::process::geteuid().is_root() {
             fs::create_dir_all("/run/sshd")?;
         }

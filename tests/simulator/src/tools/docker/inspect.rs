@@ -58,25 +58,12 @@ pub(super) fn show_all(format: Option<&str>, found: Vec<Value>, missing: &[Strin
 
 fn describe(container: &Container, faults: &ToolFaults) -> Value {
     let recipe = &container.recipe;
-    let running = matches!(container.status, Status::Running | Status::Restarting);
-    let mut value = json!({
+    json!({
         "Id": container.id,
         "Created": container.created,
         "Path": "",
         "Args": [],
-        "State": {
-            "Status": container.status.word(),
-            "Running": running,
-            "Paused": false,
-            "Restarting": container.status == Status::Restarting,
-            "OOMKilled": false,
-            "Dead": false,
-            "Pid": 0,
-            "ExitCode": container.exit_code,
-            "Error": "",
-            "StartedAt": container.started,
-            "FinishedAt": container.finished,
-        },
+        "State": state(container, faults),
         "Image": image_id(&recipe.image),
         "Name": format!("/{}", recipe.name),
         "RestartCount": container.restarts,
@@ -92,15 +79,31 @@ fn describe(container: &Container, faults: &ToolFaults) -> Value {
         },
         "NetworkSettings": {"Networks": recipe.networks.iter()
             .map(|name| (name.clone(), json!({}))).collect::<serde_json::Map<_, _>>()},
+    })
+}
+
+fn state(container: &Container, faults: &ToolFaults) -> Value {
+    let mut state = json!({
+        "Status": container.status.word(),
+        "Running": matches!(container.status, Status::Running | Status::Restarting),
+        "Paused": false,
+        "Restarting": container.status == Status::Restarting,
+        "OOMKilled": false,
+        "Dead": false,
+        "Pid": 0,
+        "ExitCode": container.exit_code,
+        "Error": "",
+        "StartedAt": container.started,
+        "FinishedAt": container.finished,
     });
     if let Some(health) = container.health(faults) {
-        value["State"]["Health"] = json!({
+        state["Health"] = json!({
             "Status": health,
             "FailingStreak": if health == "unhealthy" { container.looks } else { 0 },
             "Log": log(container, health),
         });
     }
-    value
+    state
 }
 
 fn log(container: &Container, health: &str) -> Value {

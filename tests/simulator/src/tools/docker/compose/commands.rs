@@ -213,23 +213,26 @@ impl Docker<'_> {
             }
             Ok::<_, Failure>(rows)
         })??;
-        let column = |row: &Value, key: &str| row[key].as_str().unwrap_or_default().to_owned();
-        if parsed.value("--format").is_none() && !parsed.has("--quiet") && !parsed.has("--services")
-        {
-            print("NAME\tIMAGE\tSERVICE\tSTATUS\n");
-        }
-        for row in &rows {
-            print(match parsed.value("--format") {
-                _ if parsed.has("--quiet") => format!("{}\n", column(row, "ID")),
-                _ if parsed.has("--services") => format!("{}\n", column(row, "Service")),
-                Some("json") => format!("{row}\n"),
-                _ => {
-                    let cells = ["Name", "Image", "Service", "Status"].map(|key| column(row, key));
-                    format!("{}\n", cells.join("\t"))
-                }
-            });
-        }
+        show_rows(&rows, &parsed);
         Ok(())
+    }
+}
+
+fn show_rows(rows: &[Value], parsed: &Parsed) {
+    let column = |row: &Value, key: &str| row[key].as_str().unwrap_or_default().to_owned();
+    if parsed.value("--format").is_none() && !parsed.has("--quiet") && !parsed.has("--services") {
+        print("NAME\tIMAGE\tSERVICE\tSTATUS\n");
+    }
+    for row in rows {
+        print(match parsed.value("--format") {
+            _ if parsed.has("--quiet") => format!("{}\n", column(row, "ID")),
+            _ if parsed.has("--services") => format!("{}\n", column(row, "Service")),
+            Some("json") => format!("{row}\n"),
+            _ => {
+                let cells = ["Name", "Image", "Service", "Status"].map(|key| column(row, key));
+                format!("{}\n", cells.join("\t"))
+            }
+        });
     }
 }
 

@@ -6,7 +6,32 @@ use super::super::engine::{Engine, Status};
 use super::super::{Docker, Failure, Outcome, print};
 use super::project::Project;
 use super::up::is_of;
-use crate::tools::args::{Parsed, switch, valued};
+use crate::tools::args::{Opt, Parsed, switch, valued};
+
+/// The options of `run` that make sense to a record.
+const RUN: [Opt; 21] = [
+    switch(&["--rm"]),
+    switch(&["-T", "--no-tty", "--no-TTY"]),
+    switch(&["--no-deps"]),
+    switch(&["--detach", "-d"]),
+    switch(&["--build"]),
+    switch(&["--quiet", "-q"]),
+    switch(&["--quiet-pull"]),
+    switch(&["--remove-orphans"]),
+    switch(&["--service-ports", "-P"]),
+    switch(&["--use-aliases"]),
+    switch(&["--interactive", "-i"]),
+    valued(&["--entrypoint"]),
+    valued(&["--env", "-e"]),
+    valued(&["--env-from-file"]),
+    valued(&["--label", "-l"]),
+    valued(&["--name"]),
+    valued(&["--user", "-u"]),
+    valued(&["--volume", "-v"]),
+    valued(&["--workdir", "-w"]),
+    valued(&["--publish", "-p"]),
+    valued(&["--pull"]),
+];
 
 impl Docker<'_> {
     /// Runs `docker compose exec -T SERVICE COMMAND…`.
@@ -32,30 +57,7 @@ impl Docker<'_> {
 
     /// Runs `docker compose run [--rm] SERVICE COMMAND…`.
     pub(super) fn compose_run(&self, project: &Project, arguments: &[String]) -> Outcome {
-        let known = [
-            switch(&["--rm"]),
-            switch(&["-T", "--no-tty", "--no-TTY"]),
-            switch(&["--no-deps"]),
-            switch(&["--detach", "-d"]),
-            switch(&["--build"]),
-            switch(&["--quiet", "-q"]),
-            switch(&["--quiet-pull"]),
-            switch(&["--remove-orphans"]),
-            switch(&["--service-ports", "-P"]),
-            switch(&["--use-aliases"]),
-            switch(&["--interactive", "-i"]),
-            valued(&["--entrypoint"]),
-            valued(&["--env", "-e"]),
-            valued(&["--env-from-file"]),
-            valued(&["--label", "-l"]),
-            valued(&["--name"]),
-            valued(&["--user", "-u"]),
-            valued(&["--volume", "-v"]),
-            valued(&["--workdir", "-w"]),
-            valued(&["--publish", "-p"]),
-            valued(&["--pull"]),
-        ];
-        let parsed = Parsed::read(arguments, &known, true).map_err(Failure::usage)?;
+        let parsed = Parsed::read(arguments, &RUN, true).map_err(Failure::usage)?;
         let (name, command) = split(&parsed)?;
         let Some(service) = project.services.get(name) else {
             return Err(Failure::plain(format!("no such service: {name}")));
