@@ -19,7 +19,7 @@ pub struct DnsRecord;
 /// The type's name, the second part of its addresses.
 pub(crate) const NAME: &str = "dns_record";
 
-const PORT_RANGE: Kind = Kind::Int(0, 65_535);
+const UNSIGNED_16: Kind = Kind::Int(0, 65_535);
 
 /// Every attribute. The rules of Cloudflare's API for each record type: `dns-records_*Record` in its OpenAPI document.
 pub(crate) const SCHEMA: &[Attribute] = &[
@@ -70,21 +70,21 @@ pub(crate) const SCHEMA: &[Attribute] = &[
     },
     Attribute {
         name: "priority",
-        kind: PORT_RANGE,
+        kind: UNSIGNED_16,
         default: Default::Absent,
         change: Change::Update,
         doc: "Lower is preferred. Only for MX and SRV, and required there.",
     },
     Attribute {
         name: "weight",
-        kind: PORT_RANGE,
+        kind: UNSIGNED_16,
         default: Default::Absent,
         change: Change::Update,
         doc: "Share among SRV records of equal priority. Only for SRV; 0 when left out.",
     },
     Attribute {
         name: "port",
-        kind: PORT_RANGE,
+        kind: UNSIGNED_16,
         default: Default::Absent,
         change: Change::Update,
         doc: "The service's port. Only for SRV, and required there.",

@@ -1,8 +1,8 @@
 //! Cloudflare DNS records for ipai.
 //!
-//! The data's way: [`dns_record`] says what a record is and puts it into canonical form; [`observe`] lists zones and
-//! turns what the API shows into the same form; [`execute`] turns planned actions into batch calls. Below them,
-//! [`api`] holds the calls as values of the `cloudflare` crate's endpoint trait, and [`connection`] sends them.
+//! The data's way: `dns_record` says what a record is and puts it into canonical form; `observe` lists zones and
+//! turns what the API shows into the same form; `execute` turns planned actions into batch calls. Below them,
+//! `api` holds the calls as values of the `cloudflare` crate's endpoint trait, and `connection` sends them.
 //!
 //! The crate's own client is not used: it reads error codes into 16 bits, so that no DNS code survives, and hides the
 //! response's headers. Its credentials, environment and endpoint trait run on our reqwest instead.

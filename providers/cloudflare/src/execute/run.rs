@@ -107,11 +107,15 @@ impl Run<'_> {
     /// The answer was lost or not understood: the batch may have been carried out.
     async fn lost(&self, mut portion: Portion, failure: Failure) -> Outcome {
         portion.lost += 1;
-        if portion.lost >= LOST_TRIES {
-            return Outcome::over(portion.failed(&failure.error));
+        let last = portion.lost >= LOST_TRIES;
+        let error = failure.error.clone();
+        self.teller.tell(format!("{error}; looking at what it did"));
+        let mut outcome = self.look(portion, failure).await;
+        if last {
+            let left = std::mem::take(&mut outcome.left);
+            outcome.results.extend(left.into_iter().flat_map(|portion| portion.failed(&error)));
         }
-        self.teller.tell(format!("{}; looking at what it did", failure.error));
-        self.look(portion, failure).await
+        outcome
     }
 
     /// A record of another type is in the way. When the zone no longer has one, it was deleted a moment ago and

@@ -2,6 +2,7 @@
 
 use ipai_cloudflare::CloudflareExecutor;
 use ipai_core::{Execute, Job, LiveResource, Outputs, Value, Verb};
+use ipai_simulator::openapi::Validator;
 use ipai_simulator::{Limits, Options, Pace};
 use serde_json::{Value as Json, json};
 
@@ -54,6 +55,7 @@ fn names(verbs: &[(String, Verb)], verb: Verb) -> Vec<&str> {
 
 #[tokio::test]
 async fn every_type_is_created_seen_as_desired_changed_and_deleted() {
+    let validator = Validator::new().unwrap();
     for (kind, born, later) in LIVES {
         let world = World::start().await;
         let first = good(&one(kind, born));
@@ -71,6 +73,10 @@ async fn every_type_is_created_seen_as_desired_changed_and_deleted() {
         let verbs = world.converge(&other).await;
         assert_eq!(names(&verbs, Verb::Delete), ["r"]);
         assert_eq!(world.records().len(), 1);
+        for exchange in world.world().log() {
+            let broken = validator.check_request(&exchange);
+            assert!(broken.is_empty(), "{kind}: {broken:#?}");
+        }
     }
 }
 

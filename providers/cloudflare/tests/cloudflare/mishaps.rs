@@ -56,6 +56,11 @@ async fn answers_that_stay_away_end_in_an_error() {
     );
     assert_eq!(world.count("POST", BATCH), 3);
     world.world().clear_faults();
+    world.world().fault(Fault::first("POST", BATCH, FaultKind::DropBefore).times(2));
+    world.world().fault(Fault::first("POST", BATCH, FaultKind::DropAfter).nth(3));
+    let (_, results) = world.apply(&good(&address("late", "203.0.113.7"))).await;
+    assert!(failures(&results).is_empty(), "the third try landed, though nobody said so");
+    world.world().clear_faults();
     world.world().fault(Fault::first("POST", BATCH, FaultKind::DropAfter));
     world.world().fault(Fault::first("GET", RECORDS, FaultKind::DropBefore).nth(2).times(99));
     let (_, results) = world.apply(&good(&address("chat", "203.0.113.7"))).await;
