@@ -312,7 +312,9 @@ impl Report<'_> {
             let path = resource.text("path")?;
             let stat = self.answer.stats.get(path).filter(|stat| stat.is_file())?;
             let applied = self.manifest.applied.get(&resource.address.to_string())?;
-            let same = resource.version(FileType.schema()).as_ref() == Some(applied);
+            // What is used at birth only follows after a plus sign.
+            let applied = applied.split('+').next().unwrap_or_default();
+            let same = resource.version(FileType.schema()).as_deref() == Some(applied);
             let differs = self.answer.sums.get(path) != Some(&content_of(resource)?.sha256);
             (same && differs).then_some(stat.changed)
         };

@@ -51,7 +51,7 @@ async fn services(world: &World, desired: &[DesiredResource]) -> Vec<String> {
     differs.map(|(name, word)| format!("{name}: {}", word.as_text().unwrap())).collect()
 }
 
-pub async fn a_project_comes_up_and_the_next_plan_is_empty() {
+pub(crate) async fn a_project_comes_up_and_the_next_plan_is_empty() {
     let mut world = World::new().await;
     world.break_tools(&ToolFaults { looks_until_healthy: Some(6), ..ToolFaults::default() });
     let desired = usual();
@@ -72,7 +72,7 @@ pub async fn a_project_comes_up_and_the_next_plan_is_empty() {
     assert!(news.contains("waiting for app (starting)"), "{news}");
 }
 
-pub async fn only_services_that_use_a_changed_file_are_recreated() {
+pub(crate) async fn only_services_that_use_a_changed_file_are_recreated() {
     let world = World::new().await;
     world.apply(&usual()).await.unwrap();
     let before = world.containers();
@@ -85,7 +85,7 @@ pub async fn only_services_that_use_a_changed_file_are_recreated() {
     assert_eq!(world.apply(&changed).await.unwrap(), [""; 0]);
 }
 
-pub async fn a_reload_leaves_the_container_alone() {
+pub(crate) async fn a_reload_leaves_the_container_alone() {
     let world = World::new().await;
     world.apply(&usual()).await.unwrap();
     let before = world.containers();
@@ -98,7 +98,7 @@ pub async fn a_reload_leaves_the_container_alone() {
     assert_eq!(world.apply(&changed).await.unwrap(), [""; 0]);
 }
 
-pub async fn a_failed_reload_is_not_taken_for_done() {
+pub(crate) async fn a_failed_reload_is_not_taken_for_done() {
     let world = World::new().await;
     world.apply(&usual()).await.unwrap();
     let answer = Answer {
@@ -118,7 +118,7 @@ pub async fn a_failed_reload_is_not_taken_for_done() {
     assert_eq!(world.apply(&changed).await.unwrap(), [""; 0]);
 }
 
-pub async fn an_unhealthy_service_is_named_with_its_log() {
+pub(crate) async fn an_unhealthy_service_is_named_with_its_log() {
     let world = World::new().await;
     world.break_tools(&ToolFaults { unhealthy: vec!["app".into()], ..ToolFaults::default() });
     let error = world.apply(&usual()).await.unwrap_err().to_string();
@@ -129,14 +129,14 @@ pub async fn an_unhealthy_service_is_named_with_its_log() {
     world.apply(&usual()).await.unwrap();
 }
 
-pub async fn a_failing_job_is_named_at_once() {
+pub(crate) async fn a_failing_job_is_named_at_once() {
     let world = World::new().await;
     world.break_tools(&ToolFaults { failing: vec!["init".into()], ..ToolFaults::default() });
     let error = world.apply(&usual()).await.unwrap_err().to_string();
     assert!(error.contains("service init is exited (1) and should be completed"), "{error}");
 }
 
-pub async fn a_broken_file_changes_nothing() {
+pub(crate) async fn a_broken_file_changes_nothing() {
     let world = World::new().await;
     world.apply(&usual()).await.unwrap();
     let (before, yaml) = (world.containers(), world.read("/opt/ipai/ops/compose.yaml"));
@@ -148,7 +148,7 @@ pub async fn a_broken_file_changes_nothing() {
     assert_eq!(world.read("/opt/ipai/ops/compose.yaml"), yaml);
 }
 
-pub async fn foreign_containers_are_left_alone() {
+pub(crate) async fn foreign_containers_are_left_alone() {
     let world = World::new().await;
     world.write("/srv/other/compose.yaml", "services:\n  web: {image: \"web:1\"}\n");
     let other = world.path("/srv/other").display().to_string();
@@ -180,7 +180,7 @@ pub async fn foreign_containers_are_left_alone() {
     assert_eq!(conflicts.count(), 1, "{:?}", live.foreign);
 }
 
-pub async fn deleting_keeps_volumes_and_foreign_containers() {
+pub(crate) async fn deleting_keeps_volumes_and_foreign_containers() {
     let mut world = World::new().await;
     world.apply(&usual()).await.unwrap();
     world.another_process();
@@ -196,7 +196,7 @@ pub async fn deleting_keeps_volumes_and_foreign_containers() {
     assert_eq!(world.observe(files).await.resources.len(), 3);
 }
 
-pub async fn a_service_that_took_in_drift_is_created_anew() {
+pub(crate) async fn a_service_that_took_in_drift_is_created_anew() {
     let world = World::new().await;
     world.apply(&usual()).await.unwrap();
     let before = world.containers();
@@ -213,7 +213,7 @@ pub async fn a_service_that_took_in_drift_is_created_anew() {
     assert_eq!(world.apply(&usual()).await.unwrap(), [""; 0]);
 }
 
-pub async fn a_host_without_docker_says_so() {
+pub(crate) async fn a_host_without_docker_says_so() {
     let world = World::new().await;
     world.break_tools(&ToolFaults { docker_absent: true, ..ToolFaults::default() });
     let error = world.apply(&usual()).await.unwrap_err();
@@ -226,7 +226,7 @@ pub async fn a_host_without_docker_says_so() {
     assert_eq!(error.attempted, format!("list the containers ({})", home()));
 }
 
-pub async fn a_secret_yaml_is_in_no_argument_list() {
+pub(crate) async fn a_secret_yaml_is_in_no_argument_list() {
     let world = World::new().await;
     let yaml = YAML.replace(
         "image: app:1.0\n    restart: unless",

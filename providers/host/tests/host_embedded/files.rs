@@ -8,7 +8,7 @@ use ipai_simulator::tools::ToolFaults;
 
 use crate::world::{World, compile, differences, file, home, secret};
 
-pub async fn fifty_files_land_in_one_push_and_the_next_plan_is_empty() {
+pub(crate) async fn fifty_files_land_in_one_push_and_the_next_plan_is_empty() {
     let mut world = World::new().await;
     let names: Vec<String> = (0..50).map(|n| format!("f{n}")).collect();
     let raw = names.iter().map(|name| {
@@ -34,7 +34,7 @@ pub async fn fifty_files_land_in_one_push_and_the_next_plan_is_empty() {
     assert_eq!(live.homes[&home()], HomeState::Ready);
 }
 
-pub async fn drift_by_hand_is_seen_and_put_right() {
+pub(crate) async fn drift_by_hand_is_seen_and_put_right() {
     let world = World::new().await;
     let desired = compile(vec![file("a", "/etc/app/a", "A\n"), file("b", "/etc/app/b", "B\n")]);
     world.apply(&desired).await.unwrap();
@@ -56,7 +56,7 @@ pub async fn drift_by_hand_is_seen_and_put_right() {
     assert_eq!(world.apply(&desired).await.unwrap(), [""; 0]);
 }
 
-pub async fn a_cut_push_leaves_the_old_file() {
+pub(crate) async fn a_cut_push_leaves_the_old_file() {
     let world = World::new().await;
     let old = compile(vec![file("a", "/etc/app/a", "old\n")]);
     world.apply(&old).await.unwrap();
@@ -85,7 +85,7 @@ pub async fn a_cut_push_leaves_the_old_file() {
     assert_eq!(left, 2);
 }
 
-pub async fn a_foreign_file_is_shown_until_it_is_adopted() {
+pub(crate) async fn a_foreign_file_is_shown_until_it_is_adopted() {
     let world = World::new().await;
     world.apply(&compile(vec![file("a", "/etc/app/a", "A\n")])).await.unwrap();
     world.write("/etc/app/theirs", "theirs\n");
@@ -116,7 +116,7 @@ pub async fn a_foreign_file_is_shown_until_it_is_adopted() {
     assert_eq!(world.observe(&desired).await.foreign.len(), 1);
 }
 
-pub async fn what_the_first_boot_left_counts_as_ours() {
+pub(crate) async fn what_the_first_boot_left_counts_as_ours() {
     let more =
         "write_files:\n  - {path: /etc/app/a, content: \"boot\\n\", permissions: \"0600\"}\n";
     let world = World::with_files(more).await;
@@ -128,7 +128,7 @@ pub async fn what_the_first_boot_left_counts_as_ours() {
     assert_eq!(world.read("/etc/app/a"), "later\n");
 }
 
-pub async fn a_file_that_is_no_longer_wanted_is_deleted() {
+pub(crate) async fn a_file_that_is_no_longer_wanted_is_deleted() {
     let mut world = World::new().await;
     let both = compile(vec![file("a", "/etc/app/a", "A\n"), file("b", "/etc/app/b", "B\n")]);
     world.apply(&both).await.unwrap();
@@ -145,7 +145,7 @@ pub async fn a_file_that_is_no_longer_wanted_is_deleted() {
     assert_eq!(world.observe(&one).await.resources.len(), 1);
 }
 
-pub async fn a_secret_never_comes_back_from_the_host() {
+pub(crate) async fn a_secret_never_comes_back_from_the_host() {
     let world = World::new().await;
     let raw = |text: &str| {
         let mut raw = file("env", "/opt/app/.env", "");
@@ -171,7 +171,7 @@ pub async fn a_secret_never_comes_back_from_the_host() {
     assert_eq!(content, desired[0].attributes["content"].to_public_json());
 }
 
-pub async fn links_and_folders_in_the_way_are_shown() {
+pub(crate) async fn links_and_folders_in_the_way_are_shown() {
     let world = World::new().await;
     std::fs::create_dir_all(world.path("/etc/app")).unwrap();
     world.write("/etc/elsewhere", "untouched\n");
@@ -191,7 +191,7 @@ pub async fn links_and_folders_in_the_way_are_shown() {
     assert!(error.to_string().contains("/etc/app/folder"), "{error}");
 }
 
-pub async fn a_new_path_replaces_the_old_one() {
+pub(crate) async fn a_new_path_replaces_the_old_one() {
     let world = World::new().await;
     world.apply(&compile(vec![file("a", "/etc/app/old", "A\n")])).await.unwrap();
     let desired = compile(vec![file("a", "/etc/app/new", "A\n")]);
@@ -203,7 +203,7 @@ pub async fn a_new_path_replaces_the_old_one() {
     assert_eq!(world.apply(&desired).await.unwrap(), [""; 0]);
 }
 
-pub async fn hosts_that_boot_are_waited_for() {
+pub(crate) async fn hosts_that_boot_are_waited_for() {
     let mut world = World::before_boot("").await;
     world.outputs.insert("young".into(), ipai_core::Value::Bool(true));
     let desired = compile(vec![file("a", "/etc/app/a", "A\n")]);
@@ -228,7 +228,7 @@ pub async fn hosts_that_boot_are_waited_for() {
     assert_eq!(world.read("/etc/app/a"), "A\n");
 }
 
-pub async fn a_wrong_host_key_stops_everything() {
+pub(crate) async fn a_wrong_host_key_stops_everything() {
     let mut world = World::new().await;
     world.outputs.insert("young".into(), ipai_core::Value::Bool(true));
     world.break_host(HostFaults { other_host_key: true, ..HostFaults::default() }).await;
@@ -236,7 +236,7 @@ pub async fn a_wrong_host_key_stops_everything() {
     assert_eq!(error.fault, ipai_core::Fault::WrongHostKey);
 }
 
-pub async fn versions_are_remembered_for_the_whole_stack() {
+pub(crate) async fn versions_are_remembered_for_the_whole_stack() {
     let mut world = World::new().await;
     let desired = compile(vec![file("a", "/etc/app/a", "A\n")]);
     world.apply(&desired).await.unwrap();

@@ -26,15 +26,15 @@ const ID: u64 = 7;
 static NEXT: AtomicU8 = AtomicU8::new(1);
 
 /// A host, and two processes' worth of connections to it.
-pub struct World {
+pub(crate) struct World {
     _folder: tempfile::TempDir,
-    pub hosts: Embedded,
-    pub key: DigestKey,
-    pub outputs: Outputs,
+    pub(crate) hosts: Embedded,
+    pub(crate) key: DigestKey,
+    pub(crate) outputs: Outputs,
     boot: Boot,
     client: KeyPair,
     connections: Arc<Connections>,
-    pub news: Mutex<Vec<String>>,
+    pub(crate) news: Mutex<Vec<String>>,
 }
 
 impl Events for World {
@@ -47,19 +47,19 @@ impl Events for World {
 
 impl World {
     /// A host that has booted.
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::with_files("").await
     }
 
     /// A host whose user-data holds these further lines of cloud-config.
-    pub async fn with_files(more: &str) -> Self {
+    pub(crate) async fn with_files(more: &str) -> Self {
         let world = Self::before_boot(more).await;
         world.boot().await;
         world
     }
 
     /// A host that does not answer yet.
-    pub async fn before_boot(more: &str) -> Self {
+    pub(crate) async fn before_boot(more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let tool = std::env::current_exe().unwrap();
         let options = Options { folder: folder.path().to_owned(), tool, port: 0 };
@@ -97,50 +97,50 @@ impl World {
         }
     }
 
-    pub async fn boot(&self) {
+    pub(crate) async fn boot(&self) {
         self.hosts.boot(self.boot.clone()).await.unwrap();
     }
 
     /// Forgets all sessions, as another run of ipai would.
-    pub fn another_process(&mut self) {
+    pub(crate) fn another_process(&mut self) {
         self.connections = connect(&self.client, self.hosts.port(), &self.key);
     }
 
     /// A path of the host on this machine.
-    pub fn path(&self, path: &str) -> PathBuf {
+    pub(crate) fn path(&self, path: &str) -> PathBuf {
         self.hosts.folder(ID).inside(path).unwrap()
     }
 
-    pub fn read(&self, path: &str) -> String {
+    pub(crate) fn read(&self, path: &str) -> String {
         std::fs::read_to_string(self.path(path)).unwrap()
     }
 
-    pub fn write(&self, path: &str, text: &str) {
+    pub(crate) fn write(&self, path: &str, text: &str) {
         std::fs::create_dir_all(self.path(path).parent().unwrap()).unwrap();
         std::fs::write(self.path(path), text).unwrap();
     }
 
-    pub async fn break_host(&self, faults: HostFaults) {
+    pub(crate) async fn break_host(&self, faults: HostFaults) {
         self.hosts.set_faults(ID, faults).await.unwrap();
     }
 
-    pub fn break_tools(&self, faults: &ToolFaults) {
+    pub(crate) fn break_tools(&self, faults: &ToolFaults) {
         faults.save(self.hosts.folder(ID).base()).unwrap();
     }
 
     /// Connections, logins, channels and programs so far.
-    pub fn counted(&self) -> [u64; 4] {
+    pub(crate) fn counted(&self) -> [u64; 4] {
         self.hosts.counters(ID).unwrap().all()
     }
 
     /// What the simulated Docker holds, as it keeps it.
-    pub fn docker(&self) -> serde_json::Value {
+    pub(crate) fn docker(&self) -> serde_json::Value {
         let text = std::fs::read_to_string(self.hosts.folder(ID).base().join("docker.json"));
         serde_json::from_str(&text.unwrap_or_else(|_| "{}".into())).unwrap()
     }
 
     /// Runs the simulated `docker` as somebody on the host would.
-    pub fn run_docker(&self, arguments: &[&str]) {
+    pub(crate) fn run_docker(&self, arguments: &[&str]) {
         let folder = self.hosts.folder(ID);
         let mut command = std::process::Command::new("docker");
         let output = command.args(arguments).env_clear().envs(folder.environment("root")).output();
@@ -149,7 +149,7 @@ impl World {
     }
 
     /// Ids of the containers by service.
-    pub fn containers(&self) -> BTreeMap<String, String> {
+    pub(crate) fn containers(&self) -> BTreeMap<String, String> {
         let docker = self.docker();
         let all = docker["containers"].as_array().cloned().unwrap_or_default();
         let entry = |c: &serde_json::Value| {
@@ -159,11 +159,14 @@ impl World {
         all.iter().map(entry).collect()
     }
 
-    pub async fn observe(&self, desired: &[DesiredResource]) -> LiveState {
+    pub(crate) async fn observe(&self, desired: &[DesiredResource]) -> LiveState {
         self.try_observe(desired).await.unwrap()
     }
 
-    pub async fn try_observe(&self, desired: &[DesiredResource]) -> Result<LiveState, RemoteError> {
+    pub(crate) async fn try_observe(
+        &self,
+        desired: &[DesiredResource],
+    ) -> Result<LiveState, RemoteError> {
         let scope = Scope {
             stack: stack(),
             desired: desired.to_vec(),
@@ -173,19 +176,22 @@ impl World {
         HostObserver::new(Arc::clone(&self.connections)).observe(&scope, self).await
     }
 
-    pub async fn execute(&self, jobs: Vec<Job>) -> BTreeMap<Address, Result<Outputs, RemoteError>> {
+    pub(crate) async fn execute(
+        &self,
+        jobs: Vec<Job>,
+    ) -> BTreeMap<Address, Result<Outputs, RemoteError>> {
         let executor = HostExecutor::new(Arc::clone(&self.connections));
         executor.execute(jobs, self).await.into_iter().collect()
     }
 
-    pub async fn remember(&self, applied: &BTreeMap<Address, String>) {
+    pub(crate) async fn remember(&self, applied: &BTreeMap<Address, String>) {
         let executor = HostExecutor::new(Arc::clone(&self.connections));
         let homes = BTreeMap::from([(home(), self.outputs.clone())]);
         executor.remember(&stack(), &homes, applied).await.unwrap();
     }
 
     /// A job as a plan would make it.
-    pub fn job(
+    pub(crate) fn job(
         &self,
         verb: Verb,
         desired: Option<&DesiredResource>,
@@ -204,7 +210,10 @@ impl World {
     }
 
     /// Observes, then creates or updates what differs, files first; gives the addresses that were worked on.
-    pub async fn apply(&self, desired: &[DesiredResource]) -> Result<Vec<String>, RemoteError> {
+    pub(crate) async fn apply(
+        &self,
+        desired: &[DesiredResource],
+    ) -> Result<Vec<String>, RemoteError> {
         let live = self.try_observe(desired).await?;
         let mut done = Vec::new();
         for kind in ["file", "compose"] {
@@ -238,16 +247,16 @@ fn pair(seed: u8) -> KeyPair {
     KeyPair::from_seed(&[seed; 32], "test").unwrap()
 }
 
-pub fn stack() -> StackId {
+pub(crate) fn stack() -> StackId {
     StackId::new("ops", None)
 }
 
-pub fn home() -> Address {
+pub(crate) fn home() -> Address {
     "digitalocean.droplet.ops".parse().unwrap()
 }
 
 /// The names of attributes that differ, as the plan compares them.
-pub fn differences(desired: &DesiredResource, live: Option<&LiveResource>) -> Vec<String> {
+pub(crate) fn differences(desired: &DesiredResource, live: Option<&LiveResource>) -> Vec<String> {
     let Some(live) = live else { return vec!["everything".into()] };
     let kinds = types();
     let kind = kinds.iter().find(|t| t.name() == desired.address.kind).unwrap();
@@ -265,8 +274,11 @@ fn version(desired: &DesiredResource) -> Option<String> {
     desired.version(kind.schema())
 }
 
+/// Type, name and attributes of a resource as somebody wrote it.
+pub(crate) type Raw<'a> = (&'a str, &'a str, Vec<(&'a str, Value)>);
+
 /// Makes resources as the core would: defaults, checks, then everything settled.
-pub fn compile(raw: Vec<(&str, &str, Vec<(&str, Value)>)>) -> Vec<DesiredResource> {
+pub(crate) fn compile(raw: Vec<Raw<'_>>) -> Vec<DesiredResource> {
     let file: Arc<str> = "stack.toml".into();
     let kinds = types();
     let key = DigestKey::new(vec![3; 32]);
@@ -308,15 +320,11 @@ pub fn compile(raw: Vec<(&str, &str, Vec<(&str, Value)>)>) -> Vec<DesiredResourc
     all
 }
 
-pub fn file<'a>(
-    name: &'a str,
-    path: &str,
-    content: &str,
-) -> (&'static str, &'a str, Vec<(&'static str, Value)>) {
+pub(crate) fn file<'a>(name: &'a str, path: &str, content: &str) -> Raw<'a> {
     let content = Value::Content(Content::plain(content.to_owned()));
     ("file", name, vec![("path", Value::text(path)), ("content", content)])
 }
 
-pub fn secret(content: &str) -> Value {
+pub(crate) fn secret(content: &str) -> Value {
     Value::Content(Content::sensitive(content.to_owned(), &DigestKey::new(vec![3; 32])))
 }
