@@ -46,8 +46,12 @@ impl Task<'_> {
                 listed.items.into_iter().find(ours)
             }
         };
-        found.iter().try_for_each(|droplet| self.still_ours(droplet))?;
-        Ok(found)
+        let Some(droplet) = found else { return Ok(None) };
+        match self.recognised(droplet).await {
+            Ok(droplet) => Ok(Some(droplet)),
+            Err(error) if error.fault == Fault::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Shuts a droplet down, deletes it, and waits until it is gone.

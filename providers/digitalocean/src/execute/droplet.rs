@@ -95,14 +95,24 @@ impl Task<'_> {
         Ok(outputs(&droplet, &keys, around))
     }
 
-    /// Refuses to touch a droplet that is no longer marked as this resource. One without any tags was recognised by
-    /// its name, shortly after its creation.
-    pub(super) fn still_ours(&self, droplet: &Droplet) -> Result<(), RemoteError> {
-        let marks = Marks::read(&self.job.stack, &droplet.tags);
-        if droplet.tags.is_empty() || marks.addresses.contains(&self.job.address) {
-            return Ok(());
+    /// Makes sure that a droplet still is this resource before it is touched. One without any tags was recognised by
+    /// its name alone, shortly after its creation: it gets some time to show them.
+    pub(super) async fn recognised(&self, droplet: Droplet) -> Result<Droplet, RemoteError> {
+        let (id, mut droplet) = (droplet.id, droplet);
+        let what = format!("the tags of droplet {id} show");
+        let mut patience = Patience::new(self, what, self.executor.limits.tags);
+        while droplet.tags.is_empty() && !patience.is_over() {
+            patience.pause().await?;
+            let look = self.executor.writer.reader.droplet(id).await;
+            if let Some((seen, _)) = patience.overlook(look)? {
+                droplet = seen;
+            }
+        }
+        if Marks::read(&self.job.stack, &droplet.tags).addresses.contains(&self.job.address) {
+            return Ok(droplet);
         }
         let tag = marker::address_tag(&self.job.stack, &self.job.address);
-        Err(self.refuse(format!("droplet {} does not carry the tag `{tag}`", droplet.id)))
+        let cause = format!("droplet {id} does not carry the tag `{tag}`");
+        Err(self.refuse(cause).hint("take it over with `ipai adopt` if it is meant"))
     }
 }

@@ -12,11 +12,7 @@ impl Task<'_> {
     /// taken up again.
     pub(super) async fn update_droplet(&self) -> Result<Outputs, RemoteError> {
         let id = self.observed_id()?.ok_or_else(|| self.refuse("no droplet was observed"))?;
-        let droplet = self.free_droplet(id).await?;
-        self.still_ours(&droplet)?;
-        // Recognised by its name alone: its tags are on their way, the pin of its host key among them.
-        let unborn = droplet.tags.is_empty();
-        let droplet = if unborn { self.tagged(droplet, None).await? } else { droplet };
+        let droplet = self.recognised(self.free_droplet(id).await?).await?;
         self.executor.remember(&self.job.address, id);
         self.rename(&droplet).await?;
         self.resize(&droplet).await?;

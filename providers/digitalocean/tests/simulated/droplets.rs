@@ -461,3 +461,17 @@ async fn a_droplet_without_tags_that_may_be_ours_is_not_doubled() {
     assert!(error.hint.unwrap().contains("ipai adopt"));
     assert_eq!(stage.count("POST", "/v2/droplets"), 0);
 }
+
+#[tokio::test]
+async fn a_droplet_known_by_its_name_alone_is_not_touched() {
+    let stage = stage(Pace::instant()).await;
+    stage.world().add_foreign_droplet("web.example.com", &[]).unwrap();
+    let web = droplet("web", &[("region", Value::text("ams3"))]);
+    let live = stage.live(&web).await;
+    for verb in [Verb::Update, Verb::Replace, Verb::Delete] {
+        let error = stage.run(job(verb, &web, Some(&live))).await.unwrap_err();
+        assert_eq!(error.fault, Fault::Refused);
+    }
+    let made = &stage.world().droplets()[0];
+    assert_eq!((&made["status"], &made["tags"]), (&json!("active"), &json!([])));
+}

@@ -7,3 +7,4 @@ mod droplets;
 mod firewalls;
 mod killed;
 mod stage;
+mod vendor_document;
