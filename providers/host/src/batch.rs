@@ -79,6 +79,8 @@ impl<'a> Batch<'a> {
         }
         let (push, manifest) = changes.push(&self.stack);
         let command = push.command(self.limit())?;
+        // A push that fails may have claimed its files already, so what the host holds has to be read again.
+        self.link.manifest = None;
         let output = self.run(&command).await?;
         push.judge(&output)?;
         self.link.manifest = Some(manifest);

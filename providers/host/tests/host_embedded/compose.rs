@@ -1,6 +1,7 @@
 //! Compose projects: exactly what must be recreated is, and nothing else.
 
 use ipai_core::{DesiredResource, Value, Verb};
+use ipai_simulator::hosts::HostFaults;
 use ipai_simulator::tools::{Answer, ToolFaults};
 
 use crate::world::{World, compile, differences, file, home, secret};
@@ -240,4 +241,28 @@ pub(crate) async fn a_secret_yaml_is_in_no_argument_list() {
         &std::fs::metadata(world.path("/opt/ipai/ops/compose.yaml")).unwrap(),
     );
     assert_eq!(mode & 0o777, 0o600);
+}
+
+pub(crate) async fn a_link_cut_anywhere_is_taken_up_again() {
+    for (stdin, output) in [
+        (Some(400), None),
+        (Some(2_500), None),
+        (Some(5_000), None),
+        (Some(8_000), None),
+        (None, Some(300)),
+        (None, Some(2_000)),
+    ] {
+        let world = World::new().await;
+        let faults = HostFaults {
+            cut_after_stdin: stdin,
+            cut_after_output: output,
+            ..HostFaults::default()
+        };
+        world.break_host(faults).await;
+        let first = world.apply(&usual()).await;
+        let again = world.apply(&usual()).await.unwrap();
+        assert!(first.is_err() || again.is_empty(), "{stdin:?} {output:?}: {again:?}");
+        assert_eq!(world.containers().len(), 3);
+        assert_eq!(world.apply(&usual()).await.unwrap(), [""; 0]);
+    }
 }

@@ -256,3 +256,21 @@ pub(crate) async fn versions_are_remembered_for_the_whole_stack() {
     world.another_process();
     assert_eq!(world.observe(&desired).await.remembered, applied);
 }
+
+pub(crate) async fn a_push_that_fails_half_way_is_mended_by_the_next() {
+    let world = World::new().await;
+    let desired = compile(vec![file("a", "/etc/a/a", "A\n"), file("b", "/etc/b/b", "B\n")]);
+    std::fs::create_dir_all(world.path("/etc/b/b/full")).unwrap();
+    let jobs: Vec<_> =
+        desired.iter().map(|resource| world.job(Verb::Create, Some(resource), None)).collect();
+    let failed = world.execute(jobs.clone()).await;
+    assert!(failed.values().all(Result::is_err), "{failed:?}");
+    std::fs::remove_dir_all(world.path("/etc/b/b")).unwrap();
+    // The first file moved and is claimed, though not called applied: it is ours whatever the stack says next.
+    let changed = compile(vec![file("a", "/etc/a/a", "other\n"), file("b", "/etc/b/b", "B\n")]);
+    let live = world.observe(&changed).await;
+    assert_eq!((live.resources.len(), live.foreign.len()), (1, 0));
+    assert_eq!(live.resources[0].applied, None);
+    assert!(world.execute(jobs).await.values().all(Result::is_ok));
+    assert_eq!(world.apply(&desired).await.unwrap(), [""; 0]);
+}

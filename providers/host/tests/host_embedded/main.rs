@@ -34,6 +34,7 @@ const TESTS: &[Test] = &tests![
     files::a_new_path_replaces_the_old_one,
     files::hosts_that_boot_are_waited_for,
     files::a_wrong_host_key_stops_everything,
+    files::a_push_that_fails_half_way_is_mended_by_the_next,
     files::versions_are_remembered_for_the_whole_stack,
     compose::a_project_comes_up_and_the_next_plan_is_empty,
     compose::only_services_that_use_a_changed_file_are_recreated,
@@ -46,6 +47,7 @@ const TESTS: &[Test] = &tests![
     compose::deleting_keeps_volumes_and_foreign_containers,
     compose::a_service_that_took_in_drift_is_created_anew,
     compose::a_host_without_docker_says_so,
+    compose::a_link_cut_anywhere_is_taken_up_again,
     compose::a_secret_yaml_is_in_no_argument_list,
 ];
 
