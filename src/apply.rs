@@ -224,7 +224,7 @@ impl<'a> Walk<'a> {
         for &index in indices {
             let action = self.actions[index];
             let (address, verb) = (action.address.clone(), action.verb);
-            let result = results.get_mut(&address).and_then(Vec::pop).unwrap_or_else(|| Err(unanswered(&address)));
+            let result = results.get_mut(&address).filter(|left| !left.is_empty()).map(|left| left.remove(0)).unwrap_or_else(|| Err(unanswered(&address)));
             match result {
                 Ok(outputs) => {
                     self.progress[index] = Progress::Done;

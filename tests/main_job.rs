@@ -10,9 +10,9 @@ use serde_json::json;
 fn brings_a_stack_up_from_nothing_and_plans_nothing_afterwards() {
     let world = World::new();
     let plan = world.run(&["plan", "--detailed-exitcode"]).expect(2);
-    plan.says("+ digitalocean.droplet.web").says("(known after apply)").says("12 to add, 0 to change, 0 to destroy.");
+    plan.says("+ digitalocean.droplet.web").says("(known after apply)").says("13 to add, 0 to change, 0 to destroy.");
     assert!(world.droplets().is_empty(), "plan changes nothing");
-    world.apply().says("Apply complete! Resources: 12 added, 0 changed, 0 destroyed.");
+    world.apply().says("Apply complete! Resources: 13 added, 0 changed, 0 destroyed.");
     let page = std::fs::read_to_string(world.host_path("/opt/ipai/shop/site/index.html")).unwrap();
     let address = world.cloud().droplet_address(world.droplet()).unwrap();
     assert_eq!(page, format!("<h1>hello from {address}</h1>\n"));
@@ -79,8 +79,10 @@ fn a_record_changed_by_hand_is_drift_and_a_file_too() {
     let spf = world.record("example.com", "TXT");
     world.cloud().edit_record("example.com", spf["id"].as_str().unwrap(), json!({"content": "\"v=spf1 +all\""})).unwrap();
     std::fs::write(world.host_path("/opt/ipai/shop/proxy/Caddyfile"), "# by hand\n").unwrap();
-    let plan = world.run(&["plan"]).expect(0).says("0 to add, 2 to change").says("-# by hand");
-    assert_eq!(plan.out.matches("drifted").count(), 2, "{}", plan.out);
+    let plan = world.run(&["plan"]).expect(0).says("0 to add, 3 to change").says("-# by hand");
+    // The third is the service that has the file mounted: what it loaded meanwhile nobody knows.
+    let plan = plan.says("services.proxy");
+    assert_eq!(plan.out.matches("drifted").count(), 3, "{}", plan.out);
     world.apply();
 }
 

@@ -200,6 +200,12 @@ impl World {
         self.cloud().droplets().iter().filter_map(|droplet| droplet["id"].as_u64()).collect()
     }
 
+    /// Makes the stack's droplet old enough that it cannot be in its first boot any more.
+    pub fn age_droplet(&self) {
+        let long_ago = serde_json::json!({"created_at": "2020-01-01T00:00:00Z"});
+        self.cloud().edit_droplet(self.droplet(), long_ago).unwrap();
+    }
+
     pub fn host(&self) -> HostFolder {
         self.hosts.folder(self.droplet())
     }

@@ -189,7 +189,7 @@ impl<'a> Planner<'a> {
                 });
                 Reason::WaitsFor(waits)
             }
-            Some(version) if live.applied.as_ref() == Some(&version) => Reason::Drifted,
+            Some(version) if applied_version(live) == Some(version.as_str()) => Reason::Drifted,
             Some(_) => Reason::Edited,
         }
     }
@@ -231,41 +231,47 @@ impl<'a> Planner<'a> {
     }
 
     fn plan_deletions(&mut self, desired: &DesiredState) {
-        let wanted: BTreeSet<&Address> = desired.resources.iter().map(|r| &r.address).collect();
-        let mut doomed: Vec<(&LiveResource, Reason)> = Vec::new();
-        for (address, objects) in &self.found {
-            let keep = usize::from(wanted.contains(address));
-            let reason =
-                if self.options.destroy { Reason::Destroyed } else { Reason::NoLongerDesired };
-            for (place, object) in objects.iter().enumerate().skip(keep) {
-                let twin = place > 0 && object.home == objects[0].home;
-                let reason =
-                    if twin { Reason::DuplicateOf(objects[0].id.clone()) } else { reason.clone() };
-                doomed.push((object, reason));
-            }
-        }
-        let gone: BTreeSet<&Address> = doomed
-            .iter()
-            .filter(|(_, reason)| !matches!(reason, Reason::DuplicateOf(_)))
-            .map(|(r, _)| &r.address)
-            .filter(|address| !wanted.contains(address))
-            .collect();
-        let new: BTreeSet<&Address> = self
-            .verbs
-            .iter()
-            .filter(|(_, verb)| **verb == Verb::Replace)
-            .map(|(address, _)| *address)
-            .collect();
-        let mut deletions = Vec::new();
-        for (object, reason) in doomed {
-            let goes_with_home =
-                object.home.as_ref().is_some_and(|h| gone.contains(h) || new.contains(h));
-            if !goes_with_home {
-                deletions.push(self.delete(object, reason));
-            }
-        }
+        let wanted: BTreeMap<&Address, Option<&Address>> =
+            desired.resources.iter().map(|r| (&r.address, r.home.as_ref())).collect();
+        let doomed = self.doomed(&wanted);
+        let gone = |home: &Address| {
+            let deleted = self.found.contains_key(home) && !wanted.contains_key(home);
+            deleted || self.verbs.get(home) == Some(&Verb::Replace)
+        };
+        let alone = doomed.into_iter().filter(|(o, _)| !o.home.as_ref().is_some_and(gone));
+        let mut deletions: Vec<Action> = alone.map(|(o, reason)| self.delete(o, reason)).collect();
         deletions.sort_by(|a, b| (a.stage, &a.address, &a.id).cmp(&(b.stage, &b.address, &b.id)));
         self.actions.extend(deletions);
+    }
+
+    /// Objects that have to go, in their homes or with them.
+    fn doomed(
+        &self,
+        wanted: &BTreeMap<&Address, Option<&Address>>,
+    ) -> Vec<(&'a LiveResource, Reason)> {
+        let unwanted =
+            if self.options.destroy { Reason::Destroyed } else { Reason::NoLongerDesired };
+        let mut doomed = Vec::new();
+        for (address, objects) in &self.found {
+            let created = self.verbs.get(address) == Some(&Verb::Create);
+            for (place, object) in objects.iter().enumerate() {
+                // What is created although it exists is created in a new home. Whatever of it stood in that home is
+                // gone with the old one, and only what stands elsewhere is left to delete.
+                let stays = wanted.get(address).is_some_and(|home| {
+                    if created { object.home.as_ref() == *home } else { place == 0 }
+                });
+                let twin = place > 0 && object.home == objects[0].home;
+                if !stays {
+                    let reason = if twin {
+                        Reason::DuplicateOf(objects[0].id.clone())
+                    } else {
+                        unwanted.clone()
+                    };
+                    doomed.push((*object, reason));
+                }
+            }
+        }
+        doomed
     }
 
     fn delete(&self, object: &LiveResource, reason: Reason) -> Action {
@@ -331,4 +337,9 @@ fn action(address: Address, verb: Verb, reason: Reason, after: Vec<Address>) -> 
         id: None,
         holds_data: false,
     }
+}
+
+/// The version in a live object's marker; hosts write the version of what is used at birth behind it.
+fn applied_version(live: &LiveResource) -> Option<&str> {
+    live.applied.as_deref().and_then(|applied| applied.split('+').next())
 }
