@@ -105,6 +105,9 @@ pub async fn apply(
                 busy.insert(lane.clone());
                 let Some(executor) = executors.iter().find(|e| e.provider() == lane.0).cloned() else { continue };
                 let (indices, jobs): (Vec<usize>, Vec<Job>) = batch.into_iter().unzip();
+                for job in &jobs {
+                    events.event(Event::Started { address: job.address.clone(), verb: job.verb });
+                }
                 let events = Arc::clone(events);
                 running.spawn(async move { (lane, indices, executor.execute(jobs, events.as_ref()).await) });
             }

@@ -7,8 +7,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ipai_core::stack::{Generate, SecretDeclaration, SecretSource};
 use ipai_core::{
-    Address, BoxFuture, Diagnostic, DigestKey, Event, Events, Execute, Fault, Job, JobResult, Outputs,
-    RemoteError, Secret, Verb, hash,
+    Address, BoxFuture, Diagnostic, DigestKey, Events, Execute, Fault, Job, JobResult, Outputs, RemoteError, Secret,
+    hash,
 };
 
 use crate::edges::Edges;
@@ -276,12 +276,9 @@ impl Execute for Vault {
         "secrets".into()
     }
 
-    fn execute<'a>(&'a self, jobs: Vec<Job>, events: &'a dyn Events) -> BoxFuture<'a, Vec<JobResult>> {
+    fn execute<'a>(&'a self, jobs: Vec<Job>, _events: &'a dyn Events) -> BoxFuture<'a, Vec<JobResult>> {
         Box::pin(async move {
             let addresses: Vec<Address> = jobs.into_iter().map(|job| job.address).collect();
-            for address in &addresses {
-                events.event(Event::Started { address: address.clone(), verb: Verb::Create });
-            }
             let names: Vec<String> = addresses.iter().map(|address| address.name.clone()).collect();
             let made = self.make(&names).map_err(|error| {
                 let mut failure =
