@@ -149,6 +149,7 @@ fn project(changes: &mut Changes, job: &Job) -> Result<(), RemoteError> {
                     directory: directory.to_owned(),
                     sensitive: false,
                     loaded: BTreeMap::new(),
+                    hashes: BTreeMap::new(),
                 };
                 changes.record.projects.insert(name.to_owned(), record);
             }

@@ -15,7 +15,7 @@ use crate::compose::project::Project as Model;
 use crate::compose::{SERVICES, reloads};
 use crate::failure;
 use crate::file::text;
-use crate::manifest::ProjectRecord;
+use crate::manifest::{HashRecord, ProjectRecord};
 use crate::observe::answer::Answer;
 use crate::observe::containers::{Container, DRIFTED_CONFIGURATION, by_service, judge};
 use crate::ready::pause;
@@ -49,10 +49,11 @@ pub(crate) async fn up(batch: &mut Batch<'_>, job: &Job) -> Result<(), RemoteErr
     deployment.land(batch).await?;
     deployment.start(batch).await?;
     let after = deployment.until_up(batch).await?;
-    deployment.reload(batch, &before, &after).await?;
+    deployment.reload(batch, before.containers(), &after).await?;
     let healthy = deployment.until_healthy(batch).await;
-    deployment.record(batch, healthy.is_ok()).await?;
-    healthy
+    let hashes = deployment.hashes(&before, &after);
+    let recorded = deployment.record(batch, hashes, healthy.is_ok()).await;
+    healthy.and(recorded)
 }
 
 /// Takes a project down, before its YAML goes. Volumes stay.
@@ -109,7 +110,7 @@ impl<'a> Deployment<'a> {
     }
 
     /// Checks everything that can be checked before the old project is touched; gives what runs now.
-    async fn check(&self, batch: &mut Batch<'_>) -> Result<Vec<Container>, RemoteError> {
+    async fn check(&self, batch: &mut Batch<'_>) -> Result<Answer, RemoteError> {
         self.tell(batch, "checking the Compose file");
         let yaml = self.yaml.text.as_ref().map(|text| text.expose().as_bytes().to_vec());
         let output = batch.run(&self.project.check(yaml.unwrap_or_default())).await?;
@@ -129,7 +130,7 @@ impl<'a> Deployment<'a> {
                 error.hint("install docker-compose-plugin from Docker's own package repository")
             );
         }
-        Ok(answer.containers().to_vec())
+        Ok(answer)
     }
 
     /// Puts the YAML into place and claims the project.
@@ -141,6 +142,7 @@ impl<'a> Deployment<'a> {
             directory: self.project.directory.to_owned(),
             sensitive: self.yaml.is_sensitive(),
             loaded: old.map(|record| record.loaded.clone()).unwrap_or_default(),
+            hashes: old.map(|record| record.hashes.clone()).unwrap_or_default(),
         };
         let mut changes = Changes::new(manifest);
         changes.project_file(self.project.name, record, self.yaml)?;
@@ -255,11 +257,28 @@ impl<'a> Deployment<'a> {
         }
     }
 
-    /// Writes down what is loaded, and the version when all went well.
-    async fn record(&self, batch: &mut Batch<'_>, applied: bool) -> Result<(), RemoteError> {
+    /// What Compose calls each service's configuration, with what it put into the containers' labels.
+    fn hashes(&self, asked: &Answer, after: &[Container]) -> BTreeMap<String, HashRecord> {
+        let services = by_service(after, self.project.name);
+        let record = |(name, asked): (&String, &String)| {
+            let label = services.get(name.as_str())?.first()?.config_hash()?.to_owned();
+            Some((name.clone(), HashRecord { asked: asked.clone(), label }))
+        };
+        let asked = asked.hashes.get(&0).and_then(|hashes| hashes.as_ref().ok());
+        asked.into_iter().flatten().filter_map(record).collect()
+    }
+
+    /// Writes down what runs and what is loaded, and the version when all went well.
+    async fn record(
+        &self,
+        batch: &mut Batch<'_>,
+        hashes: BTreeMap<String, HashRecord>,
+        applied: bool,
+    ) -> Result<(), RemoteError> {
         let mut changes = Changes::new(batch.manifest()?);
         if let Some(record) = changes.record.projects.get_mut(self.project.name) {
             record.loaded = self.model.loads.clone();
+            record.hashes = hashes;
         }
         if applied {
             changes.applied(self.job);

@@ -60,6 +60,21 @@ pub(crate) struct ProjectRecord {
     /// What services that reload have taken in, as digests over their files.
     #[serde(default)]
     pub(crate) loaded: BTreeMap<String, String>,
+    /// What Compose called each service's configuration when it was brought up.
+    #[serde(default)]
+    pub(crate) hashes: BTreeMap<String, HashRecord>,
+}
+
+/// Two names for one configuration of a service.
+///
+/// From Compose 2.22 until August 2026 they differ for a service with an `env_file`
+/// (<https://github.com/docker/compose/issues/14001>), so neither can be compared with the other.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct HashRecord {
+    /// What `config --hash` said.
+    pub(crate) asked: String,
+    /// What `up` put into the label of the containers.
+    pub(crate) label: String,
 }
 
 impl FileRecord {

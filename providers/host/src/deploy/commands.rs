@@ -77,12 +77,17 @@ impl Project<'_> {
         compose(self.name, self.directory, &file_path(self.directory))
     }
 
-    /// Checks Docker, Compose and the new YAML, before anything of the old is touched, and lists what runs now.
+    /// Checks Docker, Compose and the new YAML, before anything of the old is touched; tells what Compose
+    /// calls each service's configuration, and lists what runs now.
     pub(super) fn check(&self, yaml: Vec<u8>) -> Command {
         let folder = quote(&format!(".{}", self.directory));
         let compose = compose(self.name, self.directory, "-");
         let body = format!(
-            "{CHECK}(umask 022; mkdir -p -- {folder}) || exit 74\n{compose} config -q || exit 73\n{CONTAINERS}echo 'end '\n"
+            "{CHECK}(umask 022; mkdir -p -- {folder}) || exit 74\n\
+             y=$(mktemp \"$ipai_d/XXXXXXXX\") && cat >\"$y\" || exit 74\n\
+             {compose} config -q <\"$y\" || exit 73\n\
+             {compose} config --hash '*' <\"$y\" | section hash.0\n\
+             rm -f -- \"$y\"\n{CONTAINERS}echo 'end '\n"
         );
         self.command("check the Compose file", &body).stdin(yaml)
     }

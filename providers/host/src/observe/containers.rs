@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 
 use crate::compose::{COMPLETED, RUNNING};
+use crate::manifest::HashRecord;
 
 /// No container of the service exists.
 pub(crate) const MISSING: &str = "missing";
@@ -44,6 +45,11 @@ impl Container {
     pub(crate) fn service(&self) -> Option<&str> {
         let one_off = self.label("com.docker.compose.oneoff").is_some_and(|is| is == "True");
         self.label("com.docker.compose.service").filter(|_| !one_off)
+    }
+
+    /// What Compose called its configuration when it created it.
+    pub(crate) fn config_hash(&self) -> Option<&str> {
+        self.label("com.docker.compose.config-hash")
     }
 
     /// Tells whether this stack's ipai created it.
@@ -104,25 +110,42 @@ pub(crate) fn by_service<'a>(
     services
 }
 
-/// How a service is. `hash` is what Compose says of the wanted one; without it nothing counts as outdated.
-pub(crate) fn judge(containers: &[&Container], wanted: &str, hash: Option<&str>) -> String {
+/// How the wanted configuration of a service is told from another one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted<'a> {
+    /// What Compose calls the wanted configuration now.
+    pub(crate) asked: &'a str,
+    /// What it and the containers were called when the service was brought up last.
+    pub(crate) record: Option<&'a HashRecord>,
+}
+
+impl Wanted<'_> {
+    /// Tells whether a container has the wanted configuration: its label says so, or both names are still the ones
+    /// that were written down together.
+    fn is_of(&self, container: &Container) -> bool {
+        let label = container.config_hash();
+        let recorded = |record: &HashRecord| {
+            record.asked == self.asked && label == Some(record.label.as_str())
+        };
+        label == Some(self.asked) || self.record.is_some_and(recorded)
+    }
+}
+
+/// How a service is. Where the wanted configuration is not known, nothing counts as outdated.
+pub(crate) fn judge(containers: &[&Container], word: &str, wanted: Option<Wanted<'_>>) -> String {
     if containers.is_empty() {
         return MISSING.to_owned();
     }
-    let other = |c: &&Container| {
-        let label = c.label("com.docker.compose.config-hash");
-        hash.is_some_and(|hash| label != Some(hash))
-    };
-    if containers.iter().any(other) {
+    if wanted.is_some_and(|wanted| containers.iter().any(|c| !wanted.is_of(c))) {
         return OUTDATED.to_owned();
     }
     // The container that is farthest from how it should be speaks for the service.
     let words = containers.iter().map(|c| c.word());
-    let worst = words.filter(|word| word != wanted).min();
+    let worst = words.filter(|is| is != word).min();
     match worst.as_deref() {
-        None => wanted.to_owned(),
+        None => word.to_owned(),
         Some(COMPLETED) => "exited (0)".to_owned(),
-        Some(word) => word.to_owned(),
+        Some(is) => is.to_owned(),
     }
 }
 

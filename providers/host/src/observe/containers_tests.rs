@@ -34,11 +34,21 @@ fn every_state_has_its_word() {
 }
 
 #[test]
-fn another_hash_is_outdated_and_no_container_is_missing() {
+fn another_configuration_is_outdated_and_no_container_is_missing() {
     let container = container("running", 0, "");
-    assert_eq!(judge(&[&container], RUNNING, Some("h2")), OUTDATED);
-    assert_eq!(judge(&[&container], RUNNING, Some("h1")), RUNNING);
-    assert_eq!(judge(&[], RUNNING, Some("h1")), MISSING);
+    let record = |asked: &str, label: &str| HashRecord { asked: asked.into(), label: label.into() };
+    for (asked, record, word) in [
+        ("h1", None, RUNNING),
+        ("h2", None, OUTDATED),
+        // Compose has two names for the same thing.
+        ("h2", Some(record("h2", "h1")), RUNNING),
+        ("h3", Some(record("h2", "h1")), OUTDATED),
+        ("h2", Some(record("h2", "h0")), OUTDATED),
+    ] {
+        let wanted = Wanted { asked, record: record.as_ref() };
+        assert_eq!(judge(&[&container], RUNNING, Some(wanted)), word, "{asked} {record:?}");
+        assert_eq!(judge(&[], RUNNING, Some(wanted)), MISSING);
+    }
 }
 
 #[test]

@@ -174,6 +174,7 @@ fn a_project_of_ours_that_is_no_longer_wanted_is_reported_while_anything_is_left
         directory: "/d".into(),
         sensitive: false,
         loaded: BTreeMap::new(),
+        hashes: BTreeMap::new(),
     };
     manifest.projects.insert("ops".into(), record);
     let reported = |answer: &Answer| shape(&live(&[], &manifest, answer)).0;

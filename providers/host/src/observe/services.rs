@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use ipai_core::{DesiredResource, Value};
 
-use super::containers::{Container, DRIFTED_CONFIGURATION, OLD_CONFIGURATION, by_service, judge};
+use super::containers::{
+    Container, DRIFTED_CONFIGURATION, OLD_CONFIGURATION, Wanted, by_service, judge,
+};
 use super::content_of;
 use super::report::Report;
 use crate::compose::SERVICES;
@@ -25,14 +27,18 @@ pub(crate) fn live(
     let found = by_service(containers, project_name);
     let project = read(resource);
     let drifted = report.drifted_files();
+    let record = report.manifest.projects.get(project_name);
     let mut words = BTreeMap::new();
     for (name, word) in wanted.into_iter().flatten() {
         let word = word.as_text().unwrap_or_default();
         let own = found.get(name.as_str()).map(Vec::as_slice).unwrap_or_default();
-        let hash = hashes.and_then(|hashes| hashes.get(name)).map(String::as_str);
-        let mut is = judge(own, word, hash);
+        let asked = hashes.and_then(|hashes| hashes.get(name));
+        let configuration = asked.map(|asked| Wanted {
+            asked,
+            record: record.and_then(|record| record.hashes.get(name)),
+        });
+        let mut is = judge(own, word, configuration);
         if is == word {
-            let record = report.manifest.projects.get(project_name);
             let loaded = record.and_then(|record| record.loaded.get(name));
             let service = project.services.get(name);
             if service.is_some_and(|service| took_in_drift(service, own, &drifted)) {
