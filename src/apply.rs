@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use ipai_core::desired::{compile, without};
 use ipai_core::plan::Summary;
 use ipai_core::{
-    Action, Address, DesiredResource, Event, Events, Execute, Fault, Job, JobResult, LiveResource, LiveState, Outputs,
-    Plan, RemoteError, Verb,
+    Action, Address, DesiredResource, Event, Events, Execute, Fault, Job, JobResult, LiveResource,
+    LiveState, Outputs, Plan, RemoteError, Verb,
 };
 use tokio::task::JoinSet;
 
@@ -103,13 +103,18 @@ pub async fn apply(
             walk.skip_hopeless(events.as_ref());
             for (lane, batch) in walk.ready(executors, &busy) {
                 busy.insert(lane.clone());
-                let Some(executor) = executors.iter().find(|e| e.provider() == lane.0).cloned() else { continue };
+                let Some(executor) = executors.iter().find(|e| e.provider() == lane.0).cloned()
+                else {
+                    continue;
+                };
                 let (indices, jobs): (Vec<usize>, Vec<Job>) = batch.into_iter().unzip();
                 for job in &jobs {
                     events.event(Event::Started { address: job.address.clone(), verb: job.verb });
                 }
                 let events = Arc::clone(events);
-                running.spawn(async move { (lane, indices, executor.execute(jobs, events.as_ref()).await) });
+                running.spawn(async move {
+                    (lane, indices, executor.execute(jobs, events.as_ref()).await)
+                });
             }
         }
         let Some(ended) = running.join_next().await else { break };
@@ -136,7 +141,12 @@ impl<'a> Walk<'a> {
         });
         let progress = progress.collect();
         let makes = |action: &Action| !matches!(action.verb, Verb::Delete | Verb::Forget);
-        let makers = actions.iter().enumerate().filter(|(_, a)| makes(a)).map(|(i, a)| (&a.address, i)).collect();
+        let makers = actions
+            .iter()
+            .enumerate()
+            .filter(|(_, a)| makes(a))
+            .map(|(i, a)| (&a.address, i))
+            .collect();
         let renewed = |action: &&&Action| matches!(action.verb, Verb::Create | Verb::Replace);
         let gone = actions.iter().filter(renewed).map(|action| action.address.clone()).collect();
         let outputs = without(&live.outputs(), &gone);
@@ -163,7 +173,11 @@ impl<'a> Walk<'a> {
         self.actions[index].after.iter().filter_map(|need| self.makers.get(need).copied())
     }
 
-    fn ready(&mut self, executors: &[Arc<dyn Execute>], busy: &BTreeSet<Lane>) -> BTreeMap<Lane, Vec<(usize, Job)>> {
+    fn ready(
+        &mut self,
+        executors: &[Arc<dyn Execute>],
+        busy: &BTreeSet<Lane>,
+    ) -> BTreeMap<Lane, Vec<(usize, Job)>> {
         let stage = self.stage();
         let mut lanes: BTreeMap<Lane, Vec<(usize, Job)>> = BTreeMap::new();
         for (index, action) in self.actions.iter().enumerate() {
@@ -171,7 +185,10 @@ impl<'a> Walk<'a> {
             if waits || self.needs(index).any(|need| self.progress[need] != Progress::Done) {
                 continue;
             }
-            let Some(executor) = executors.iter().find(|e| e.provider() == action.address.provider) else { continue };
+            let Some(executor) = executors.iter().find(|e| e.provider() == action.address.provider)
+            else {
+                continue;
+            };
             let job = self.job(action);
             let lane = (executor.provider(), executor.lane(&job));
             if !busy.contains(&lane) {
@@ -189,9 +206,11 @@ impl<'a> Walk<'a> {
             Verb::Delete | Verb::Forget => None,
             _ => self.desired.get(&action.address).cloned(),
         };
-        let schema = self.loaded.types.get(&action.address).map(|kind| kind.schema()).unwrap_or_default();
+        let schema =
+            self.loaded.types.get(&action.address).map(|kind| kind.schema()).unwrap_or_default();
         let live = action.id.as_ref().map(|id| self.live_object(&action.address, id));
-        let home = desired.as_ref().and_then(|d| d.home.clone()).or_else(|| live.as_ref()?.home.clone());
+        let home =
+            desired.as_ref().and_then(|d| d.home.clone()).or_else(|| live.as_ref()?.home.clone());
         let home = home.and_then(|home| Some((home.clone(), self.outputs.get(&home)?.clone())));
         Job {
             stack: self.loaded.stack.id.clone(),
@@ -227,7 +246,11 @@ impl<'a> Walk<'a> {
         for &index in indices {
             let action = self.actions[index];
             let (address, verb) = (action.address.clone(), action.verb);
-            let result = results.get_mut(&address).filter(|left| !left.is_empty()).map(|left| left.remove(0)).unwrap_or_else(|| Err(unanswered(&address)));
+            let result = results
+                .get_mut(&address)
+                .filter(|left| !left.is_empty())
+                .map(|left| left.remove(0))
+                .unwrap_or_else(|| Err(unanswered(&address)));
             match result {
                 Ok(outputs) => {
                     self.progress[index] = Progress::Done;
@@ -250,15 +273,23 @@ impl<'a> Walk<'a> {
     /// Gives up what needs something that failed, and late deletions once anything failed before them.
     fn skip_hopeless(&mut self, events: &dyn Events) {
         loop {
-            let lost = |progress: &Progress| matches!(progress, Progress::Failed | Progress::Skipped);
-            let hopeless = (0..self.actions.len()).filter(|i| self.progress[*i] == Progress::Waiting).find_map(|i| {
-                let stage = self.actions[i].stage;
-                let earlier = (0..self.actions.len()).find(|j| self.actions[*j].stage < stage && lost(&self.progress[*j]));
-                self.needs(i).find(|need| lost(&self.progress[*need])).or(earlier).map(|because| (i, because))
-            });
+            let lost =
+                |progress: &Progress| matches!(progress, Progress::Failed | Progress::Skipped);
+            let hopeless = (0..self.actions.len())
+                .filter(|i| self.progress[*i] == Progress::Waiting)
+                .find_map(|i| {
+                    let stage = self.actions[i].stage;
+                    let earlier = (0..self.actions.len())
+                        .find(|j| self.actions[*j].stage < stage && lost(&self.progress[*j]));
+                    self.needs(i)
+                        .find(|need| lost(&self.progress[*need]))
+                        .or(earlier)
+                        .map(|because| (i, because))
+                });
             let Some((index, because)) = hopeless else { return };
             self.progress[index] = Progress::Skipped;
-            let (address, because) = (self.actions[index].address.clone(), self.actions[because].address.clone());
+            let (address, because) =
+                (self.actions[index].address.clone(), self.actions[because].address.clone());
             self.report.skipped.push((address.clone(), Some(because.clone())));
             events.event(Event::Skipped { address, because });
         }
@@ -275,18 +306,27 @@ impl<'a> Walk<'a> {
     /// Has the hosts write down which version of everything was applied.
     async fn remember(&mut self, executors: &[Arc<dyn Execute>]) {
         let mut applied = self.live.remembered.clone();
-        for (index, action) in self.actions.iter().enumerate().filter(|(i, _)| self.progress[*i] == Progress::Done) {
+        for (index, action) in
+            self.actions.iter().enumerate().filter(|(i, _)| self.progress[*i] == Progress::Done)
+        {
             let removed = matches!(action.verb, Verb::Delete | Verb::Forget);
             let maker = self.makers.get(&action.address).is_none_or(|maker| *maker == index);
             match self.desired.get(&action.address) {
-                Some(desired) if !removed => drop(applied.insert(action.address.clone(), self.version(desired))),
+                Some(desired) if !removed => {
+                    drop(applied.insert(action.address.clone(), self.version(desired)))
+                }
                 _ if removed && maker => drop(applied.remove(&action.address)),
                 _ => {}
             }
         }
-        let homes: BTreeSet<&Address> = self.desired.values().filter_map(|desired| desired.home.as_ref()).collect();
-        let homes: BTreeMap<Address, Outputs> =
-            self.outputs.iter().filter(|(a, _)| homes.contains(a)).map(|(a, o)| (a.clone(), o.clone())).collect();
+        let homes: BTreeSet<&Address> =
+            self.desired.values().filter_map(|desired| desired.home.as_ref()).collect();
+        let homes: BTreeMap<Address, Outputs> = self
+            .outputs
+            .iter()
+            .filter(|(a, _)| homes.contains(a))
+            .map(|(a, o)| (a.clone(), o.clone()))
+            .collect();
         if applied == self.live.remembered || homes.is_empty() || self.destroys_everything() {
             return;
         }
@@ -303,12 +343,17 @@ impl<'a> Walk<'a> {
 
     /// The version of what can be changed and of what is used at birth, as `VERSION+BIRTH`.
     fn version(&self, desired: &DesiredResource) -> String {
-        let schema = self.loaded.types.get(&desired.address).map(|kind| kind.schema()).unwrap_or_default();
+        let schema =
+            self.loaded.types.get(&desired.address).map(|kind| kind.schema()).unwrap_or_default();
         let version = desired.version(schema).unwrap_or_default();
         format!("{version}+{}", desired.birth_version(schema).unwrap_or_default())
     }
 }
 
 fn unanswered(address: &Address) -> RemoteError {
-    RemoteError::new(Fault::BadAnswer, format!("carry out {address}"), "the provider gave no result for it")
+    RemoteError::new(
+        Fault::BadAnswer,
+        format!("carry out {address}"),
+        "the provider gave no result for it",
+    )
 }

@@ -33,7 +33,9 @@ use crate::sandbox::Kind;
 /// ipai reads a stack's folder, looks at what really exists, shows the difference, and makes it so.
 #[derive(Debug, Parser)]
 #[command(name = "ipai", version, propagate_version = true, disable_version_flag = false)]
-#[command(after_help = "Try it without an account, on this machine alone:\n  ipai -C stacks/ops --sandbox apply --auto-approve")]
+#[command(
+    after_help = "Try it without an account, on this machine alone:\n  ipai -C stacks/ops --sandbox apply --auto-approve"
+)]
 struct Arguments {
     #[command(flatten)]
     global: Global,
@@ -151,7 +153,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, edges: &Edges) -> u8 {
         }
     };
     let style = |terminal: bool| style(&parsed.global, terminal, edges);
-    let run = Run { edges, output: style(edges.output_is_terminal), talk: style(edges.talk_is_terminal), global: parsed.global.clone() };
+    let run = Run {
+        edges,
+        output: style(edges.output_is_terminal),
+        talk: style(edges.talk_is_terminal),
+        global: parsed.global.clone(),
+    };
     match run.dispatch(parsed.command) {
         Ok(code) => code,
         Err(failed) => {
@@ -162,7 +169,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, edges: &Edges) -> u8 {
 }
 
 fn style(global: &Global, terminal: bool, edges: &Edges) -> Style {
-    let plain = edges.variable("NO_COLOR").is_some() || edges.variable("TERM").as_deref() == Some("dumb");
+    let plain =
+        edges.variable("NO_COLOR").is_some() || edges.variable("TERM").as_deref() == Some("dumb");
     let forced = edges.variable("CLICOLOR_FORCE").is_some_and(|value| value != "0");
     let colour = match global.color {
         Colour::Always => true,
@@ -210,7 +218,11 @@ impl Run<'_> {
         let github = self.edges.variable("GITHUB_ACTIONS").as_deref() == Some("true");
         let mut text = report::diagnostics(problems, sources, &self.talk);
         if github {
-            text.push_str(&report::annotations(problems, sources, &self.global.folder.display().to_string()));
+            text.push_str(&report::annotations(
+                problems,
+                sources,
+                &self.global.folder.display().to_string(),
+            ));
         }
         text
     }
@@ -228,7 +240,8 @@ impl Run<'_> {
     }
 
     fn remote(&self, errors: &[RemoteError]) -> Failed {
-        let texts: Vec<String> = errors.iter().map(|error| report::remote_error(error, &self.talk)).collect();
+        let texts: Vec<String> =
+            errors.iter().map(|error| report::remote_error(error, &self.talk)).collect();
         Failed::new(texts.concat())
     }
 
@@ -239,11 +252,13 @@ impl Run<'_> {
 
 /// The time, RFC 3339 in UTC.
 fn now() -> String {
-    chrono::DateTime::<chrono::Utc>::from(std::time::SystemTime::now()).to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
+    chrono::DateTime::<chrono::Utc>::from(std::time::SystemTime::now())
+        .to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
 }
 
 fn block_on<F: Future<Output = Outcome>>(future: F) -> Outcome {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|error| Failed::new(format!("error: cannot start: {error}")))?;
     let outcome = runtime.block_on(future);
     // Whatever still runs in the background must not hold the exit up.
@@ -251,10 +266,17 @@ fn block_on<F: Future<Output = Outcome>>(future: F) -> Outcome {
     outcome
 }
 
-fn parse_addresses(texts: &[String], run: &Run<'_>) -> Result<std::collections::BTreeSet<Address>, Failed> {
+fn parse_addresses(
+    texts: &[String],
+    run: &Run<'_>,
+) -> Result<std::collections::BTreeSet<Address>, Failed> {
     let parse = |text: &String| {
         text.parse().map_err(|error: ipai_core::address::NotAnAddress| {
-            run.problem(Diagnostic::error("Not an address").detail(error.to_string()).hint("addresses look like digitalocean.droplet.ops"))
+            run.problem(
+                Diagnostic::error("Not an address")
+                    .detail(error.to_string())
+                    .hint("addresses look like digitalocean.droplet.ops"),
+            )
         })
     };
     texts.iter().map(parse).collect()

@@ -38,14 +38,23 @@ impl Outcome {
 }
 
 /// Runs all checks side by side; the outcomes are in the order of the checks.
-pub async fn run(checks: &[Check], outputs: &BTreeMap<Address, Outputs>, sandbox: bool) -> Vec<(String, Outcome)> {
+pub async fn run(
+    checks: &[Check],
+    outputs: &BTreeMap<Address, Outputs>,
+    sandbox: bool,
+) -> Vec<(String, Outcome)> {
     let mut tasks = Vec::new();
     for check in checks {
         let address = check.host.as_ref().map(|host| find_address(host, outputs));
         let check = check.clone();
         tasks.push(tokio::spawn(async move {
             if sandbox {
-                return (check.name, Outcome::Skipped("the sandbox's containers are simulated and serve no pages".into()));
+                return (
+                    check.name,
+                    Outcome::Skipped(
+                        "the sandbox's containers are simulated and serve no pages".into(),
+                    ),
+                );
             }
             let outcome = match address {
                 Some(None) => Outcome::Skipped("its host has no address yet".into()),
@@ -56,7 +65,10 @@ pub async fn run(checks: &[Check], outputs: &BTreeMap<Address, Outputs>, sandbox
     }
     let mut outcomes = Vec::new();
     for (task, check) in tasks.into_iter().zip(checks) {
-        outcomes.push(task.await.unwrap_or_else(|error| (check.name.clone(), Outcome::Failed(error.to_string()))));
+        outcomes.push(
+            task.await
+                .unwrap_or_else(|error| (check.name.clone(), Outcome::Failed(error.to_string()))),
+        );
     }
     outcomes
 }
@@ -77,7 +89,8 @@ async fn ask(check: &Check, address: Option<IpAddr>) -> Outcome {
 
 async fn fetch(check: &Check, address: Option<IpAddr>) -> Result<(u16, String, String), String> {
     let url = reqwest::Url::parse(&check.url).map_err(|error| error.to_string())?;
-    let mut builder = reqwest::Client::builder().timeout(LIMIT).redirect(reqwest::redirect::Policy::none());
+    let mut builder =
+        reqwest::Client::builder().timeout(LIMIT).redirect(reqwest::redirect::Policy::none());
     if let (Some(address), Some(name)) = (address, url.host_str()) {
         builder = builder.resolve(name, SocketAddr::new(address, 0));
     }

@@ -64,7 +64,11 @@ pub struct Failure {
 
 impl Loaded {
     /// Calls `then` with the inputs of the desired state, as known at this moment.
-    pub fn with_inputs<T>(&self, outputs: &BTreeMap<Address, Outputs>, then: impl FnOnce(&Inputs<'_>) -> T) -> T {
+    pub fn with_inputs<T>(
+        &self,
+        outputs: &BTreeMap<Address, Outputs>,
+        then: impl FnOnce(&Inputs<'_>) -> T,
+    ) -> T {
         let Known { secrets, key } = self.vault.known();
         then(&Inputs {
             stack: &self.stack,
@@ -106,7 +110,16 @@ pub fn load(choice: &Choice, types: Types, edges: &Edges) -> Result<Loaded, Fail
     let vault = open_vault(&stack, choice, edges, &mut problems);
     let variables = choice.variables.clone();
     let sandbox = choice.sandbox.is_some();
-    let loaded = Loaded { stack, types, files, vault: vault.into(), variables, authorized_keys, sandbox, sources };
+    let loaded = Loaded {
+        stack,
+        types,
+        files,
+        vault: vault.into(),
+        variables,
+        authorized_keys,
+        sandbox,
+        sources,
+    };
     // The stack is rendered once without knowing anything, so that every mistake in it is found before anybody is asked.
     let (_, rendering) = loaded.with_inputs(&BTreeMap::new(), ipai_core::desired::compile);
     problems.extend(rendering);
@@ -117,7 +130,11 @@ pub fn load(choice: &Choice, types: Types, edges: &Edges) -> Result<Loaded, Fail
     Ok(loaded)
 }
 
-fn read_stack_files(choice: &Choice, sources: &mut Sources, problems: &mut Vec<Diagnostic>) -> Vec<(String, String)> {
+fn read_stack_files(
+    choice: &Choice,
+    sources: &mut Sources,
+    problems: &mut Vec<Diagnostic>,
+) -> Vec<(String, String)> {
     let mut wanted = vec![("stack.toml".to_owned(), true)];
     wanted.extend(choice.environment.iter().map(|env| (format!("stack.{env}.toml"), true)));
     wanted.extend(choice.sandbox.iter().map(|_| ("stack.sandbox.toml".to_owned(), false)));
@@ -136,10 +153,18 @@ fn read_stack_files(choice: &Choice, sources: &mut Sources, problems: &mut Vec<D
     if problems.is_empty() { texts } else { Vec::new() }
 }
 
-fn unreadable_stack(path: &Path, name: &str, choice: &Choice, error: &std::io::Error) -> Diagnostic {
-    let problem = Diagnostic::error("No such stack").detail(format!("{} cannot be read: {error}", path.display()));
+fn unreadable_stack(
+    path: &Path,
+    name: &str,
+    choice: &Choice,
+    error: &std::io::Error,
+) -> Diagnostic {
+    let problem = Diagnostic::error("No such stack")
+        .detail(format!("{} cannot be read: {error}", path.display()));
     if name == "stack.toml" {
-        return problem.hint("go to a stack's folder or name it: ipai -C stacks/ops …; `ipai init` makes a new one");
+        return problem.hint(
+            "go to a stack's folder or name it: ipai -C stacks/ops …; `ipai init` makes a new one",
+        );
     }
     let environments = environments(&choice.folder);
     let list = if environments.is_empty() { "none".to_owned() } else { environments.join(", ") };
@@ -165,7 +190,9 @@ fn read_named_files(
 ) -> BTreeMap<String, String> {
     let mut files = BTreeMap::new();
     for (name, span) in named {
-        let inside = Path::new(name).components().all(|part| matches!(part, std::path::Component::Normal(_)));
+        let inside = Path::new(name)
+            .components()
+            .all(|part| matches!(part, std::path::Component::Normal(_)));
         if !inside {
             let detail = format!("`{name}` must be a path below the stack's folder.");
             problems.push(Diagnostic::error("Not a file of the stack").detail(detail).at(span));
@@ -177,7 +204,8 @@ fn read_named_files(
                 files.insert(name.clone(), text);
             }
             Err(error) => {
-                let detail = format!("{} cannot be read as text: {error}", folder.join(name).display());
+                let detail =
+                    format!("{} cannot be read as text: {error}", folder.join(name).display());
                 problems.push(Diagnostic::error("Missing file").detail(detail).at(span));
             }
         }
@@ -193,12 +221,16 @@ fn read_keys(
 ) -> Vec<String> {
     let text = stack.ssh.authorized_keys.as_ref().and_then(|(name, _)| files.get(name));
     let lines = text.iter().flat_map(|text| text.lines()).map(str::trim);
-    let mut keys: Vec<String> =
-        lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned).collect();
+    let mut keys: Vec<String> = lines
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .map(str::to_owned)
+        .collect();
     keys.extend(choice.sandbox.iter().map(|sandbox| sandbox.public_key.clone()));
     if let (true, Some((name, span))) = (keys.is_empty(), &stack.ssh.authorized_keys) {
         let problem = Diagnostic::error("Nobody could log in")
-            .detail(format!("`{name}` holds no public key, so no one could reach the hosts that ipai creates."))
+            .detail(format!(
+                "`{name}` holds no public key, so no one could reach the hosts that ipai creates."
+            ))
             .hint(format!("cat ~/.ssh/id_ed25519.pub >> {}", choice.folder.join(name).display()))
             .at(span);
         problems.push(problem);
@@ -206,7 +238,12 @@ fn read_keys(
     keys
 }
 
-fn open_vault(stack: &Stack, choice: &Choice, edges: &Edges, problems: &mut Vec<Diagnostic>) -> Vault {
+fn open_vault(
+    stack: &Stack,
+    choice: &Choice,
+    edges: &Edges,
+    problems: &mut Vec<Diagnostic>,
+) -> Vault {
     let (store, identity) = match &choice.sandbox {
         Some(sandbox) => (sandbox.folder.join(FILE), Some(sandbox.folder.join("identity.txt"))),
         None => (choice.folder.join(store_name(choice)), None),

@@ -24,13 +24,16 @@ pub async fn observe(
     let mut answered: BTreeSet<&'static str> = BTreeSet::new();
     let mut running = JoinSet::new();
     loop {
-        let (ready, later): (Vec<_>, Vec<_>) =
-            waiting.into_iter().partition(|o| o.lives_in().iter().all(|home| answered.contains(home)));
+        let (ready, later): (Vec<_>, Vec<_>) = waiting
+            .into_iter()
+            .partition(|o| o.lives_in().iter().all(|home| answered.contains(home)));
         waiting = later;
         for observer in ready {
             let scope = scope(loaded, observer.as_ref(), &live);
             let events = Arc::clone(events);
-            running.spawn(async move { (observer.provider(), observer.observe(&scope, events.as_ref()).await) });
+            running.spawn(async move {
+                (observer.provider(), observer.observe(&scope, events.as_ref()).await)
+            });
         }
         let Some(ended) = running.join_next().await else { break };
         match ended {
@@ -48,16 +51,31 @@ pub async fn observe(
 fn scope(loaded: &Loaded, observer: &dyn Observe, live: &LiveState) -> Scope {
     let outputs = live.outputs();
     let (desired, _) = loaded.with_inputs(&outputs, compile);
-    let mine: Vec<_> = desired.resources.into_iter().filter(|r| r.address.provider == observer.provider()).collect();
+    let mine: Vec<_> = desired
+        .resources
+        .into_iter()
+        .filter(|r| r.address.provider == observer.provider())
+        .collect();
     let lives_in = |address: &&Address| observer.lives_in().contains(&address.provider.as_str());
     let mut homes: BTreeMap<Address, _> = BTreeMap::new();
     let mut wanted: BTreeSet<Address> = mine.iter().filter_map(|r| r.home.clone()).collect();
     // A home may hold what the stack no longer names, so every live one is asked.
-    wanted.extend(outputs.keys().filter(lives_in).filter(|a| loaded.types.get(a).is_some_and(|t| t.holds_data())).cloned());
+    wanted.extend(
+        outputs
+            .keys()
+            .filter(lives_in)
+            .filter(|a| loaded.types.get(a).is_some_and(|t| t.holds_data()))
+            .cloned(),
+    );
     for (address, produced) in outputs {
         if wanted.contains(&address) {
             homes.insert(address, produced);
         }
     }
-    Scope { stack: loaded.stack.id.clone(), desired: mine, homes, wanted_homes: wanted.into_iter().collect() }
+    Scope {
+        stack: loaded.stack.id.clone(),
+        desired: mine,
+        homes,
+        wanted_homes: wanted.into_iter().collect(),
+    }
 }

@@ -45,7 +45,11 @@ impl Access {
 ///
 /// # Errors
 /// Every missing or impossible setting.
-pub fn access(loaded: &Loaded, sandbox: Option<(&Addresses, &Path)>, edges: &Edges) -> Result<Access, Vec<Diagnostic>> {
+pub fn access(
+    loaded: &Loaded,
+    sandbox: Option<(&Addresses, &Path)>,
+    edges: &Edges,
+) -> Result<Access, Vec<Diagnostic>> {
     let mut problems = Vec::new();
     let digitalocean = digitalocean(loaded, sandbox, edges, &mut problems);
     let cloudflare = cloudflare(loaded, sandbox, edges, &mut problems);
@@ -67,7 +71,10 @@ fn token(
 ) -> Option<Secret> {
     let found = names.iter().find_map(|name| edges.variable(name));
     if found.is_none() && uses(loaded, provider) {
-        let detail = format!("The stack has resources at {provider}, and {} is not set.", names.join(" or "));
+        let detail = format!(
+            "The stack has resources at {provider}, and {} is not set.",
+            names.join(" or ")
+        );
         problems.push(Diagnostic::error("No token").detail(detail).hint(advice));
     }
     found.map(|text| Secret::new(text.trim().to_owned()))
@@ -87,7 +94,14 @@ fn digitalocean(
     }
     let names = ["DIGITALOCEAN_TOKEN", "DIGITALOCEAN_ACCESS_TOKEN"];
     let advice = "export DIGITALOCEAN_TOKEN=…; make one at https://cloud.digitalocean.com/account/api/tokens with read access to droplets, firewalls and tags for plan, and full access to them for apply";
-    let mut settings = ipai_digitalocean::Settings::new(token(loaded, "digitalocean", &names, advice, edges, problems)?);
+    let mut settings = ipai_digitalocean::Settings::new(token(
+        loaded,
+        "digitalocean",
+        &names,
+        advice,
+        edges,
+        problems,
+    )?);
     if let Some(url) = edges.variable("DIGITALOCEAN_API_URL") {
         settings.base_url = url;
     }
@@ -116,7 +130,8 @@ fn cloudflare(
         }
         None => {
             let advice = "export CLOUDFLARE_API_TOKEN=…; make one at https://dash.cloudflare.com/profile/api-tokens with Zone:Read and DNS:Edit on the zone (DNS:Read is enough for plan)";
-            let token = token(loaded, "cloudflare", &["CLOUDFLARE_API_TOKEN"], advice, edges, problems)?;
+            let token =
+                token(loaded, "cloudflare", &["CLOUDFLARE_API_TOKEN"], advice, edges, problems)?;
             let mut settings = ipai_cloudflare::Settings::new(token);
             if let Some(url) = edges.variable("CLOUDFLARE_BASE_URL") {
                 settings.base_url = url;
@@ -127,7 +142,8 @@ fn cloudflare(
     match Connection::open(&settings) {
         Ok(connection) => Some(connection),
         Err(error) => {
-            let mut problem = Diagnostic::error("Cloudflare cannot be used").detail(error.to_string());
+            let mut problem =
+                Diagnostic::error("Cloudflare cannot be used").detail(error.to_string());
             problem.hint = error.hint;
             problems.push(problem);
             None
@@ -145,7 +161,8 @@ fn hosts(
         Some((_, folder)) => Identity::agent_then_files(None, vec![folder.join(CLIENT_KEY)]),
         None => identities(loaded, edges),
     };
-    let mut settings = ipai_host::Settings::new(&loaded.stack.ssh.user, identities, loaded.vault.known().key);
+    let mut settings =
+        ipai_host::Settings::new(&loaded.stack.ssh.user, identities, loaded.vault.known().key);
     settings.port = loaded.stack.ssh.port;
     if let Some((addresses, _)) = sandbox {
         settings.port = addresses.ssh_port;
@@ -153,7 +170,8 @@ fn hosts(
     } else if let Some(text) = edges.variable("IPAI_SSH_PORT") {
         match text.parse() {
             Ok(port) => settings.port = port,
-            Err(_) => problems.push(Diagnostic::error("IPAI_SSH_PORT is not a port").detail(format!("`{text}`"))),
+            Err(_) => problems
+                .push(Diagnostic::error("IPAI_SSH_PORT is not a port").detail(format!("`{text}`"))),
         }
     }
     if let Some(poll) = poll(edges) {
@@ -170,7 +188,8 @@ fn identities(loaded: &Loaded, edges: &Edges) -> Vec<Identity> {
         _ => PathBuf::from(text),
     };
     let named = loaded.stack.ssh.identity_file.iter().map(|file| expand(file));
-    let mut files: Vec<PathBuf> = edges.variable("IPAI_SSH_IDENTITY").iter().map(|file| expand(file)).chain(named).collect();
+    let mut files: Vec<PathBuf> =
+        edges.variable("IPAI_SSH_IDENTITY").iter().map(|file| expand(file)).chain(named).collect();
     if let Some(home) = &home {
         let usual = ["id_ed25519", "id_ecdsa", "id_rsa"].map(|name| home.join(".ssh").join(name));
         files.extend(usual.into_iter().filter(|path| path.exists()));

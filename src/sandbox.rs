@@ -56,7 +56,9 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// The sandbox's folder: `$IPAI_SANDBOX_DIR`, or `.ipai/sandbox` in the stack's folder.
 #[must_use]
 pub fn folder(stack: &Path, edges: &Edges) -> PathBuf {
-    let folder = edges.variable("IPAI_SANDBOX_DIR").map_or_else(|| stack.join(".ipai").join("sandbox"), PathBuf::from);
+    let folder = edges
+        .variable("IPAI_SANDBOX_DIR")
+        .map_or_else(|| stack.join(".ipai").join("sandbox"), PathBuf::from);
     // Hosts run programs in folders of their own, so a relative path would lead elsewhere there.
     std::path::absolute(&folder).unwrap_or(folder)
 }
@@ -89,7 +91,8 @@ pub fn prepare(folder: &Path, kind: Kind) -> io::Result<SandboxAccess> {
 }
 
 fn write_private(path: &Path, text: &str) -> io::Result<()> {
-    let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    let mut file =
+        File::options().write(true).create(true).truncate(true).mode(0o600).open(path)?;
     file.write_all(text.as_bytes())
 }
 
@@ -98,22 +101,39 @@ impl Sandbox {
     ///
     /// # Errors
     /// When the folder cannot be used, another command holds it for too long, or a port is taken.
-    pub async fn start(folder: &Path, kind: Kind, zones: Vec<String>, port: u16, edges: &Edges) -> io::Result<Self> {
+    pub async fn start(
+        folder: &Path,
+        kind: Kind,
+        zones: Vec<String>,
+        port: u16,
+        edges: &Edges,
+    ) -> io::Result<Self> {
         let lock = File::options().create(true).append(true).open(folder.join("lock"))?;
         let deadline = tokio::time::Instant::now() + PATIENCE;
         while lock.try_lock().is_err() {
             if let Some(addresses) = serving(folder) {
-                return Ok(Self { addresses, simulator: None, folder: folder.to_owned(), serves: false, _lock: None });
+                return Ok(Self {
+                    addresses,
+                    simulator: None,
+                    folder: folder.to_owned(),
+                    serves: false,
+                    _lock: None,
+                });
             }
             if tokio::time::Instant::now() > deadline {
-                let text = format!("another ipai command has been using the sandbox in {} for {} seconds", folder.display(), PATIENCE.as_secs());
+                let text = format!(
+                    "another ipai command has been using the sandbox in {} for {} seconds",
+                    folder.display(),
+                    PATIENCE.as_secs()
+                );
                 return Err(io::Error::new(io::ErrorKind::ResourceBusy, text));
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         // Whoever left this behind no longer holds the lock.
         let _ = fs::remove_file(folder.join(SERVING));
-        let options = HostOptions { folder: folder.to_owned(), tool: edges.executable.clone(), port: 0 };
+        let options =
+            HostOptions { folder: folder.to_owned(), tool: edges.executable.clone(), port: 0 };
         let (hosts, ssh_port): (Arc<dyn Hosts>, u16) = match kind {
             Kind::Embedded => {
                 let hosts = Embedded::new(options)?;
@@ -142,7 +162,13 @@ impl Sandbox {
             cloudflare_url: simulator.cloudflare_url.clone(),
             ssh_port,
         };
-        Ok(Self { addresses, simulator: Some(simulator), folder: folder.to_owned(), serves: false, _lock: Some(lock) })
+        Ok(Self {
+            addresses,
+            simulator: Some(simulator),
+            folder: folder.to_owned(),
+            serves: false,
+            _lock: Some(lock),
+        })
     }
 
     /// Lets other commands join this sandbox.
@@ -151,7 +177,10 @@ impl Sandbox {
     /// When the note for them cannot be written, or this process joined another one's world itself.
     pub fn serve(&mut self) -> io::Result<()> {
         if self.simulator.is_none() {
-            return Err(io::Error::new(io::ErrorKind::AddrInUse, "another `ipai sandbox serve` runs in this folder"));
+            return Err(io::Error::new(
+                io::ErrorKind::AddrInUse,
+                "another `ipai sandbox serve` runs in this folder",
+            ));
         }
         self.serves = true;
         let text = serde_json::to_string(&self.addresses).map_err(io::Error::other)?;

@@ -7,8 +7,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ipai_core::stack::{Generate, SecretDeclaration, SecretSource};
 use ipai_core::{
-    Address, BoxFuture, Diagnostic, DigestKey, Events, Execute, Fault, Job, JobResult, Outputs, RemoteError, Secret,
-    hash,
+    Address, BoxFuture, Diagnostic, DigestKey, Events, Execute, Fault, Job, JobResult, Outputs,
+    RemoteError, Secret, hash,
 };
 
 use crate::edges::Edges;
@@ -72,7 +72,9 @@ impl Vault {
         let mut secrets = BTreeMap::new();
         for (name, declaration) in &self.declared {
             let value = match &declaration.source {
-                SecretSource::Environment(variable) => from_environment(variable, declaration, edges),
+                SecretSource::Environment(variable) => {
+                    from_environment(variable, declaration, edges)
+                }
                 SecretSource::File(path) => from_file(&folder.join(path), declaration),
                 SecretSource::Command(argv) => from_command(argv, folder, declaration),
                 SecretSource::Generate(_) | SecretSource::Store => continue,
@@ -91,7 +93,9 @@ impl Vault {
         for (name, declaration) in &self.declared {
             match (&declaration.source, stored.remove(name)) {
                 (SecretSource::Generate(_), value) => drop(secrets.insert(name.clone(), value)),
-                (SecretSource::Store, Some(value)) => drop(secrets.insert(name.clone(), Some(value))),
+                (SecretSource::Store, Some(value)) => {
+                    drop(secrets.insert(name.clone(), Some(value)))
+                }
                 (SecretSource::Store, None) => {
                     problems.push(missing_in_store(name, &self.path).at(&declaration.span));
                     secrets.insert(name.clone(), Some(Secret::default()));
@@ -103,7 +107,10 @@ impl Vault {
     }
 
     /// The stored secrets and the key for digests, when the store has something that the stack uses.
-    fn read_store(&self, problems: &mut Vec<Diagnostic>) -> Option<(BTreeMap<String, Secret>, Option<DigestKey>)> {
+    fn read_store(
+        &self,
+        problems: &mut Vec<Diagnostic>,
+    ) -> Option<(BTreeMap<String, Secret>, Option<DigestKey>)> {
         let store = match Store::load(&self.path) {
             Ok(store) => store,
             Err(error) => {
@@ -155,10 +162,17 @@ impl Vault {
         };
         let (hashes, plain): (Vec<&String>, Vec<&String>) = names.iter().partition(is_hash);
         for name in plain.into_iter().chain(hashes) {
-            let Some(SecretSource::Generate(how)) = self.declared.get(name).map(|d| &d.source) else { continue };
+            let Some(SecretSource::Generate(how)) = self.declared.get(name).map(|d| &d.source)
+            else {
+                continue;
+            };
             let (secret, kind) = match how {
-                Generate::Password(length) => (secrets::generate(Kind::Password, *length, &mut entropy)?, Kind::Password),
-                Generate::Hex(bytes) => (secrets::generate(Kind::Hex, bytes * 2, &mut entropy)?, Kind::Hex),
+                Generate::Password(length) => {
+                    (secrets::generate(Kind::Password, *length, &mut entropy)?, Kind::Password)
+                }
+                Generate::Hex(bytes) => {
+                    (secrets::generate(Kind::Hex, bytes * 2, &mut entropy)?, Kind::Hex)
+                }
                 Generate::Bcrypt(of) => {
                     let plain = known.secrets.get(of).cloned().flatten().unwrap_or_default();
                     (secrets::bcrypt(&plain, &mut entropy)?, Kind::Bcrypt)
@@ -226,7 +240,11 @@ fn missing_in_store(name: &str, path: &Path) -> Diagnostic {
         .hint(format!("ipai secrets set {name}"))
 }
 
-fn from_environment(variable: &str, declaration: &SecretDeclaration, edges: &Edges) -> Result<Secret, Diagnostic> {
+fn from_environment(
+    variable: &str,
+    declaration: &SecretDeclaration,
+    edges: &Edges,
+) -> Result<Secret, Diagnostic> {
     match edges.variable(variable).or_else(|| declaration.default.clone()) {
         Some(value) => Ok(Secret::new(value)),
         None => Err(Diagnostic::error("Missing secret")
@@ -245,7 +263,11 @@ fn from_file(path: &Path, declaration: &SecretDeclaration) -> Result<Secret, Dia
     }
 }
 
-fn from_command(argv: &[String], folder: &Path, declaration: &SecretDeclaration) -> Result<Secret, Diagnostic> {
+fn from_command(
+    argv: &[String],
+    folder: &Path,
+    declaration: &SecretDeclaration,
+) -> Result<Secret, Diagnostic> {
     let problem = |detail: String| Err(Diagnostic::error("Missing secret").detail(detail));
     let [program, arguments @ ..] = argv else {
         return problem("The command is empty.".into());
@@ -276,7 +298,11 @@ impl Execute for Vault {
         "secrets".into()
     }
 
-    fn execute<'a>(&'a self, jobs: Vec<Job>, _events: &'a dyn Events) -> BoxFuture<'a, Vec<JobResult>> {
+    fn execute<'a>(
+        &'a self,
+        jobs: Vec<Job>,
+        _events: &'a dyn Events,
+    ) -> BoxFuture<'a, Vec<JobResult>> {
         Box::pin(async move {
             let addresses: Vec<Address> = jobs.into_iter().map(|job| job.address).collect();
             let names: Vec<String> = addresses.iter().map(|address| address.name.clone()).collect();
@@ -286,7 +312,10 @@ impl Execute for Vault {
                 failure.hint = error.hint();
                 failure
             });
-            addresses.into_iter().map(|address| (address, made.clone().map(|()| Outputs::new()))).collect()
+            addresses
+                .into_iter()
+                .map(|address| (address, made.clone().map(|()| Outputs::new())))
+                .collect()
         })
     }
 }

@@ -12,7 +12,9 @@ fn refused(edit: impl Fn(&World), words: &[&str]) {
     edit(&world);
     for command in [&["plan"][..], &["apply", "--auto-approve"], &["validate"]] {
         let ran = world.run(command).expect(1);
-        words.iter().for_each(|word| assert!(ran.err.contains(word), "{command:?} lacks {word}:\n{}", ran.err));
+        words.iter().for_each(|word| {
+            assert!(ran.err.contains(word), "{command:?} lacks {word}:\n{}", ran.err)
+        });
         assert_eq!(ran.out, "", "data goes to standard output, talk does not");
     }
     assert_eq!(world.cloud().log().len(), 0, "nothing was sent");
@@ -30,29 +32,63 @@ fn broken_toml() {
 
 #[test]
 fn an_unknown_key_with_the_nearest_known_one() {
-    refused_in_stack("region = \"fra1\"", "regoin = \"fra1\"", &["stack.toml:19:1", "regoin = \"fra1\"", "Unknown key `regoin`", "did you mean `region`?", "Missing key `region`"]);
+    refused_in_stack(
+        "region = \"fra1\"",
+        "regoin = \"fra1\"",
+        &[
+            "stack.toml:19:1",
+            "regoin = \"fra1\"",
+            "Unknown key `regoin`",
+            "did you mean `region`?",
+            "Missing key `region`",
+        ],
+    );
 }
 
 #[test]
 fn an_unknown_resource_type_or_provider() {
-    refused_in_stack("[host.compose.shop]", "[host.composed.shop]", &["Unknown resource type `host.composed`", "did you mean `host.compose`?"]);
-    refused_in_stack("[host.compose.shop]", "[hosts.compose.shop]", &["Unknown key `hosts`", "did you mean `host`?"]);
+    refused_in_stack(
+        "[host.compose.shop]",
+        "[host.composed.shop]",
+        &["Unknown resource type `host.composed`", "did you mean `host.compose`?"],
+    );
+    refused_in_stack(
+        "[host.compose.shop]",
+        "[hosts.compose.shop]",
+        &["Unknown key `hosts`", "did you mean `host`?"],
+    );
 }
 
 #[test]
 fn a_wrong_type() {
-    refused_in_stack("priority = 10\n\n[cloudflare.dns_record.authority]", "priority = \"ten\"\n\n[cloudflare.dns_record.authority]", &["stack.toml:", "Wrong type for `priority`", "an integer"]);
+    refused_in_stack(
+        "priority = 10\n\n[cloudflare.dns_record.authority]",
+        "priority = \"ten\"\n\n[cloudflare.dns_record.authority]",
+        &["stack.toml:", "Wrong type for `priority`", "an integer"],
+    );
 }
 
 #[test]
 fn a_duplicate_address() {
-    refused_in_stack("[cloudflare.dns_record.apex6]", "[cloudflare.dns_record.www]", &["stack.toml:", "Duplicate address"]);
+    refused_in_stack(
+        "[cloudflare.dns_record.apex6]",
+        "[cloudflare.dns_record.www]",
+        &["stack.toml:", "Duplicate address"],
+    );
 }
 
 #[test]
 fn a_reference_to_nothing() {
-    refused_in_stack("{{ digitalocean.droplet.web.ipv4 }}", "{{ digitalocean.droplet.wbe.ipv4 }}", &["Reference to nothing", "did you mean `digitalocean.droplet.web`?"]);
-    refused_in_stack("after = [\"cloudflare.dns_record.www\"]", "after = [\"cloudflare.dns_record.ww\"]", &["Reference to nothing"]);
+    refused_in_stack(
+        "{{ digitalocean.droplet.web.ipv4 }}",
+        "{{ digitalocean.droplet.wbe.ipv4 }}",
+        &["Reference to nothing", "did you mean `digitalocean.droplet.web`?"],
+    );
+    refused_in_stack(
+        "after = [\"cloudflare.dns_record.www\"]",
+        "after = [\"cloudflare.dns_record.ww\"]",
+        &["Reference to nothing"],
+    );
 }
 
 #[test]
@@ -60,8 +96,16 @@ fn a_reference_cycle() {
     let cycle = "content = \"www.{{ var.domain }}\"\nafter = [\"host.compose.shop\"]\n\n[cloudflare.dns_record.spf]";
     refused(
         |world| {
-            world.edit("stack.toml", "content = \"www.{{ var.domain }}\"\n\n[cloudflare.dns_record.spf]", cycle);
-            world.edit("stack.toml", "after = [\"cloudflare.dns_record.www\"]", "after = [\"cloudflare.dns_record.shop\"]");
+            world.edit(
+                "stack.toml",
+                "content = \"www.{{ var.domain }}\"\n\n[cloudflare.dns_record.spf]",
+                cycle,
+            );
+            world.edit(
+                "stack.toml",
+                "after = [\"cloudflare.dns_record.www\"]",
+                "after = [\"cloudflare.dns_record.shop\"]",
+            );
         },
         &["Reference cycle", "cloudflare.dns_record.shop", "host.compose.shop"],
     );
@@ -69,13 +113,23 @@ fn a_reference_cycle() {
 
 #[test]
 fn template_errors_with_the_templates_own_line() {
-    refused(|world| world.write("index.html", "<p>\n{{ var.greting }}\n"), &["index.html:2:", "Undefined variable", "did you mean `var.greeting`?"]);
-    refused(|world| world.write("index.html", "<p>\n\n{% if %}\n"), &["index.html:3:", "Template syntax error"]);
+    refused(
+        |world| world.write("index.html", "<p>\n{{ var.greting }}\n"),
+        &["index.html:2:", "Undefined variable", "did you mean `var.greeting`?"],
+    );
+    refused(
+        |world| world.write("index.html", "<p>\n\n{% if %}\n"),
+        &["index.html:3:", "Template syntax error"],
+    );
 }
 
 #[test]
 fn a_missing_template() {
-    refused_in_stack("\"index.html\"", "\"indx.html\"", &["stack.toml:", "Missing file", "indx.html"]);
+    refused_in_stack(
+        "\"index.html\"",
+        "\"indx.html\"",
+        &["stack.toml:", "Missing file", "indx.html"],
+    );
 }
 
 #[test]
@@ -83,23 +137,39 @@ fn a_missing_secret() {
     let world = World::new();
     let ran: Ran = world.command(&["plan"]).env_remove("SHOP_API_KEY").output().unwrap().into();
     ran.expect(1).says("Missing secret").says("SHOP_API_KEY").says("stack.toml:");
-    refused(|world| world.edit("stack.toml", "{{ secret.api_key }}", "{{ secret.apikey }}"), &["Missing secret", "did you mean `secret.api_key`?"]);
+    refused(
+        |world| world.edit("stack.toml", "{{ secret.api_key }}", "{{ secret.apikey }}"),
+        &["Missing secret", "did you mean `secret.api_key`?"],
+    );
     assert_eq!(world.cloud().log().len(), 0);
 }
 
 #[test]
 fn a_record_outside_the_zone() {
-    refused_in_stack("name = \"www\"", "name = \"www.example.org.\"", &["stack.toml:", "outside the zone", "example.com"]);
+    refused_in_stack(
+        "name = \"www\"",
+        "name = \"www.example.org.\"",
+        &["stack.toml:", "outside the zone", "example.com"],
+    );
 }
 
 #[test]
 fn a_cname_beside_an_address() {
-    refused_in_stack("name = \"shop\"\ntype = \"CNAME\"", "name = \"www\"\ntype = \"CNAME\"", &["cloudflare.dns_record.shop", "cloudflare.dns_record.www", "CNAME"]);
+    refused_in_stack(
+        "name = \"shop\"\ntype = \"CNAME\"",
+        "name = \"www\"\ntype = \"CNAME\"",
+        &["cloudflare.dns_record.shop", "cloudflare.dns_record.www", "CNAME"],
+    );
 }
 
 #[test]
 fn user_data_over_64_kib() {
-    refused(|world| world.write("cloud-init.yaml", &format!("#cloud-config\n# {}\n", "x".repeat(65 * 1024))), &["stack.toml:23:", "user-data is too long", "64512 fit"]);
+    refused(
+        |world| {
+            world.write("cloud-init.yaml", &format!("#cloud-config\n# {}\n", "x".repeat(65 * 1024)))
+        },
+        &["stack.toml:23:", "user-data is too long", "64512 fit"],
+    );
 }
 
 #[test]
@@ -116,7 +186,10 @@ fn all_errors_at_once() {
 
 #[test]
 fn nobody_who_could_log_in() {
-    refused(|world| world.write("authorized_keys", "# none\n"), &["Nobody could log in", "authorized_keys"]);
+    refused(
+        |world| world.write("authorized_keys", "# none\n"),
+        &["Nobody could log in", "authorized_keys"],
+    );
 }
 
 #[test]
@@ -149,8 +222,16 @@ fn plan_files_of_every_wrong_kind() {
 fn no_token() {
     let world = World::new();
     let mut command = world.command(&["plan"]);
-    let ran: Ran = command.env_remove("DIGITALOCEAN_TOKEN").env_remove("CLOUDFLARE_API_TOKEN").output().unwrap().into();
-    ran.expect(1).says("DIGITALOCEAN_TOKEN or DIGITALOCEAN_ACCESS_TOKEN").says("CLOUDFLARE_API_TOKEN").says("Zone:Read");
+    let ran: Ran = command
+        .env_remove("DIGITALOCEAN_TOKEN")
+        .env_remove("CLOUDFLARE_API_TOKEN")
+        .output()
+        .unwrap()
+        .into();
+    ran.expect(1)
+        .says("DIGITALOCEAN_TOKEN or DIGITALOCEAN_ACCESS_TOKEN")
+        .says("CLOUDFLARE_API_TOKEN")
+        .says("Zone:Read");
     assert_eq!(world.cloud().log().len(), 0);
 }
 
@@ -162,7 +243,10 @@ fn refused_with(world: &World, name: &str, value: &str, words: &[&str]) {
         let ran = ran.expect(1);
         words.iter().for_each(|word| assert!(ran.err.contains(word), "lacks {word}:\n{}", ran.err));
     }
-    assert!(world.cloud().log().iter().all(|exchange| exchange.method == "GET"), "nothing was changed");
+    assert!(
+        world.cloud().log().iter().all(|exchange| exchange.method == "GET"),
+        "nothing was changed"
+    );
 }
 
 #[test]
@@ -176,18 +260,33 @@ fn a_wrong_token() {
 fn an_api_that_cannot_be_reached() {
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let world = World::new();
-    refused_with(&world, "DIGITALOCEAN_API_URL", &format!("http://{closed}"), &["cannot", "refused"]);
-    refused_with(&world, "CLOUDFLARE_BASE_URL", &format!("http://{closed}/client/v4"), &["cannot", "refused"]);
+    refused_with(
+        &world,
+        "DIGITALOCEAN_API_URL",
+        &format!("http://{closed}"),
+        &["cannot", "refused"],
+    );
+    refused_with(
+        &world,
+        "CLOUDFLARE_BASE_URL",
+        &format!("http://{closed}/client/v4"),
+        &["cannot", "refused"],
+    );
     refused_with(&world, "DIGITALOCEAN_API_URL", "http://192.0.2.1", &["unencrypted"]);
 }
 
 #[test]
 fn an_api_that_answers_html() {
-    let html = || FaultKind::Respond { status: 200, headers: vec![("content-type".into(), "text/html".into())], body: "<html>captive portal</html>".into() };
+    let html = || FaultKind::Respond {
+        status: 200,
+        headers: vec![("content-type".into(), "text/html".into())],
+        body: "<html>captive portal</html>".into(),
+    };
     for (template, vendor) in [("/v2/droplets", "DigitalOcean"), ("/zones", "Cloudflare")] {
         let world = World::new();
         world.cloud().fault(Fault::first("GET", template, html()).times(9));
-        let ran = world.run(&["apply", "--auto-approve"]).expect(1).says("captive portal").says("cannot");
+        let ran =
+            world.run(&["apply", "--auto-approve"]).expect(1).says("captive portal").says("cannot");
         assert!(world.cloud().faults_fired() > 0, "{vendor}: {}", ran.err);
         assert!(world.droplets().is_empty());
     }
@@ -232,9 +331,14 @@ fn a_wrong_host_key_is_a_hard_stop() {
 #[test]
 fn a_folder_without_a_stack() {
     let world = World::new();
-    let ran: Ran = common::ipai(&world.home()).args(["-C", "/nonexistent", "plan"]).output().unwrap().into();
+    let ran: Ran =
+        common::ipai(&world.home()).args(["-C", "/nonexistent", "plan"]).output().unwrap().into();
     ran.expect(1).says("No such stack").says("ipai init");
-    world.run(&["--env", "staging", "plan"]).expect(1).says("stack.staging.toml").says("environments of this stack: none");
+    world
+        .run(&["--env", "staging", "plan"])
+        .expect(1)
+        .says("stack.staging.toml")
+        .says("environments of this stack: none");
 }
 
 #[test]

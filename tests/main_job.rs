@@ -10,7 +10,9 @@ use serde_json::json;
 fn brings_a_stack_up_from_nothing_and_plans_nothing_afterwards() {
     let world = World::new();
     let plan = world.run(&["plan", "--detailed-exitcode"]).expect(2);
-    plan.says("+ digitalocean.droplet.web").says("(known after apply)").says("13 to add, 0 to change, 0 to destroy.");
+    plan.says("+ digitalocean.droplet.web")
+        .says("(known after apply)")
+        .says("13 to add, 0 to change, 0 to destroy.");
     assert!(world.droplets().is_empty(), "plan changes nothing");
     world.apply().says("Apply complete! Resources: 13 added, 0 changed, 0 destroyed.");
     let page = std::fs::read_to_string(world.host_path("/opt/ipai/shop/site/index.html")).unwrap();
@@ -29,8 +31,11 @@ fn a_plan_with_everything_in_place_costs_what_architecture_says() {
     world.cloud().clear_log();
     world.expect_empty_plan();
     let log = world.cloud().log();
-    let digitalocean: Vec<String> =
-        log.iter().filter(|e| e.vendor == Vendor::DigitalOcean).map(|e| e.template.clone()).collect();
+    let digitalocean: Vec<String> = log
+        .iter()
+        .filter(|e| e.vendor == Vendor::DigitalOcean)
+        .map(|e| e.template.clone())
+        .collect();
     let cloudflare = log.iter().filter(|e| e.vendor == Vendor::Cloudflare).count();
     assert_eq!(digitalocean.len(), 2, "one list of droplets, one of firewalls: {digitalocean:?}");
     assert_eq!(cloudflare, 2, "the zone, then its records");
@@ -46,14 +51,31 @@ fn shows_exactly_the_edited_resources_with_their_reasons() {
     let untouched = world.container("proxy");
     world.edit("stack.toml", "greeting = \"hello\"", "greeting = \"good day\"");
     world.edit("stack.toml", "v=spf1 -all", "v=spf1 mx -all");
-    world.edit("compose.yaml", "image: registry.example.com/app:1.0.0\n    restart: unless-stopped", "image: registry.example.com/app:1.1.0\n    restart: unless-stopped");
+    world.edit(
+        "compose.yaml",
+        "image: registry.example.com/app:1.0.0\n    restart: unless-stopped",
+        "image: registry.example.com/app:1.1.0\n    restart: unless-stopped",
+    );
     let plan = world.run(&["plan"]).expect(0);
-    let plan = plan.says("0 to add, 3 to change, 0 to destroy.").says("the stack was edited").says("+<h1>good day");
-    let plan = plan.says("~ host.file.page").says("~ cloudflare.dns_record.spf").says("~ host.compose.shop");
+    let plan = plan
+        .says("0 to add, 3 to change, 0 to destroy.")
+        .says("the stack was edited")
+        .says("+<h1>good day");
+    let plan = plan
+        .says("~ host.file.page")
+        .says("~ cloudflare.dns_record.spf")
+        .says("~ host.compose.shop");
     plan.says("1.1.0").keeps_quiet_about("rift");
     world.apply().says("0 added, 3 changed, 0 destroyed.");
-    assert_eq!(world.container("proxy"), untouched, "a service that nothing changed for keeps running");
-    assert_eq!(world.record("example.com", "TXT")["content"].as_str().unwrap().trim_matches('"'), "v=spf1 mx -all");
+    assert_eq!(
+        world.container("proxy"),
+        untouched,
+        "a service that nothing changed for keeps running"
+    );
+    assert_eq!(
+        world.record("example.com", "TXT")["content"].as_str().unwrap().trim_matches('"'),
+        "v=spf1 mx -all"
+    );
 }
 
 #[test]
@@ -77,7 +99,14 @@ fn a_record_changed_by_hand_is_drift_and_a_file_too() {
     let world = World::new();
     world.apply();
     let spf = world.record("example.com", "TXT");
-    world.cloud().edit_record("example.com", spf["id"].as_str().unwrap(), json!({"content": "\"v=spf1 +all\""})).unwrap();
+    world
+        .cloud()
+        .edit_record(
+            "example.com",
+            spf["id"].as_str().unwrap(),
+            json!({"content": "\"v=spf1 +all\""}),
+        )
+        .unwrap();
     std::fs::write(world.host_path("/opt/ipai/shop/proxy/Caddyfile"), "# by hand\n").unwrap();
     let plan = world.run(&["plan"]).expect(0).says("0 to add, 3 to change").says("-# by hand");
     // The third is the service that has the file mounted: what it loaded meanwhile nobody knows.
@@ -102,7 +131,10 @@ fn foreign_objects_stay_byte_for_byte_through_the_whole_life_of_a_stack() {
     world.apply();
     world.edit("stack.toml", "v=spf1 -all", "v=spf1 mx -all");
     world.apply();
-    world.run(&["destroy", "--auto-approve", "--allow-data-loss", "digitalocean.droplet.web"]).expect(0).says("Destroy complete!");
+    world
+        .run(&["destroy", "--auto-approve", "--allow-data-loss", "digitalocean.droplet.web"])
+        .expect(0)
+        .says("Destroy complete!");
     assert_eq!((world.records(), cloud.droplets()), before);
     let tags = serde_json::to_string(&cloud.snapshot()).unwrap();
     assert!(!tags.contains("ipai"), "nothing of ours is left: {tags}");
@@ -116,10 +148,19 @@ fn destroying_data_needs_the_address_on_the_command_line() {
     refused.says("--allow-data-loss digitalocean.droplet.web");
     world.droplet();
     world.edit("stack.toml", "region = \"fra1\"", "region = \"ams3\"");
-    world.run(&["plan"]).expect(0).says("-/+ digitalocean.droplet.web").says("# forces replacement");
-    world.run(&["apply", "--auto-approve"]).expect(1).says("--allow-data-loss digitalocean.droplet.web");
+    world
+        .run(&["plan"])
+        .expect(0)
+        .says("-/+ digitalocean.droplet.web")
+        .says("# forces replacement");
+    world
+        .run(&["apply", "--auto-approve"])
+        .expect(1)
+        .says("--allow-data-loss digitalocean.droplet.web");
     let old = world.droplet();
-    world.run(&["apply", "--auto-approve", "--allow-data-loss", "digitalocean.droplet.web"]).expect(0);
+    world
+        .run(&["apply", "--auto-approve", "--allow-data-loss", "digitalocean.droplet.web"])
+        .expect(0);
     world.expect_empty_plan();
     assert_ne!(world.droplet(), old);
 }
@@ -148,7 +189,11 @@ fn a_reload_service_is_reloaded_and_a_recreate_service_recreated() {
     world.edit("stack.toml", "greeting = \"hello\"", "greeting = \"hi\"");
     world.apply();
     assert_eq!(world.container("proxy"), proxy);
-    assert_ne!(world.container("app").0, app.0, "its mounted file changed, so it is a new container");
+    assert_ne!(
+        world.container("app").0,
+        app.0,
+        "its mounted file changed, so it is a new container"
+    );
 }
 
 #[test]
@@ -161,11 +206,20 @@ fn a_saved_plan_is_done_exactly_or_refused_when_the_world_moved() {
     world.run(&["plan", "--out", file]).expect(0);
     world.run(&["show", file]).expect(0).says("~ cloudflare.dns_record.spf");
     let mail = world.record("example.com", "MX");
-    world.cloud().edit_record("example.com", mail["id"].as_str().unwrap(), json!({"priority": 20})).unwrap();
+    world
+        .cloud()
+        .edit_record("example.com", mail["id"].as_str().unwrap(), json!({"priority": 20}))
+        .unwrap();
     let refused = world.run(&["apply", file, "--detailed-exitcode"]).expect(4);
     refused.says("cloudflare.dns_record.mail").says("moved");
-    world.cloud().edit_record("example.com", mail["id"].as_str().unwrap(), json!({"priority": 10})).unwrap();
-    world.run(&["apply", file, "--detailed-exitcode"]).expect(2).says("0 added, 1 changed, 0 destroyed.");
+    world
+        .cloud()
+        .edit_record("example.com", mail["id"].as_str().unwrap(), json!({"priority": 10}))
+        .unwrap();
+    world
+        .run(&["apply", file, "--detailed-exitcode"])
+        .expect(2)
+        .says("0 added, 1 changed, 0 destroyed.");
     world.expect_empty_plan();
 }
 
@@ -173,11 +227,19 @@ fn a_saved_plan_is_done_exactly_or_refused_when_the_world_moved() {
 fn a_failed_step_stops_what_needs_it_and_the_next_apply_carries_on() {
     use ipai_simulator::{Fault, FaultKind};
     let world = World::new();
-    let fault = FaultKind::Respond { status: 422, headers: Vec::new(), body: r#"{"id":"unprocessable_entity","message":"no capacity"}"#.into() };
+    let fault = FaultKind::Respond {
+        status: 422,
+        headers: Vec::new(),
+        body: r#"{"id":"unprocessable_entity","message":"no capacity"}"#.into(),
+    };
     world.cloud().fault(Fault::first("POST", "/v2/droplets", fault));
     let failed = world.run(&["apply", "--auto-approve"]).expect(1);
     failed.says("no capacity").says("cloudflare.dns_record.www").says("apply");
-    assert_eq!(world.record("example.com", "MX")["priority"], 10, "what does not need the droplet was done");
+    assert_eq!(
+        world.record("example.com", "MX")["priority"],
+        10,
+        "what does not need the droplet was done"
+    );
     world.apply();
 }
 
@@ -186,7 +248,10 @@ fn an_existing_record_is_adopted_by_name_only() {
     let world = World::new();
     let body = json!({"type": "MX", "name": "example.com", "content": "mail.example.com", "priority": 10, "ttl": 300});
     let id = world.cloud().add_foreign_record("example.com", body).unwrap();
-    world.run(&["apply", "--auto-approve", "--detailed-exitcode"]).expect(5).says("ipai adopt cloudflare.dns_record.mail");
+    world
+        .run(&["apply", "--auto-approve", "--detailed-exitcode"])
+        .expect(5)
+        .says("ipai adopt cloudflare.dns_record.mail");
     assert!(world.droplets().is_empty());
     world.run(&["adopt", "cloudflare.dns_record.mail", "--auto-approve"]).expect(0);
     world.run(&["plan"]).expect(0).says("~ cloudflare.dns_record.mail").says("300");
@@ -208,8 +273,13 @@ fn no_secret_is_printed_saved_or_world_readable() {
     world.run(&["apply", "-v", file]).expect(0).keeps_quiet_about(CANARY);
     world.run(&["plan", "--json"]).expect(0).keeps_quiet_about(CANARY);
     let mut changed = world.command(&["plan", "-v"]);
-    let changed: common::Ran = changed.env("SHOP_API_KEY", "another-canary").output().unwrap().into();
-    changed.expect(0).says("(sensitive value)").keeps_quiet_about(CANARY).keeps_quiet_about("another-canary");
+    let changed: common::Ran =
+        changed.env("SHOP_API_KEY", "another-canary").output().unwrap().into();
+    changed
+        .expect(0)
+        .says("(sensitive value)")
+        .keeps_quiet_about(CANARY)
+        .keeps_quiet_about("another-canary");
     assert!(!std::fs::read_to_string(file).unwrap().contains(CANARY));
     let env = world.host_path("/opt/ipai/shop/app.env");
     assert!(std::fs::read_to_string(&env).unwrap().contains(CANARY));

@@ -38,7 +38,12 @@ pub(super) async fn adopt(run: &Run<'_>, arguments: &AdoptArguments) -> Outcome 
     outcome
 }
 
-async fn adopt_in(run: &Run<'_>, world: &World, address: &Address, arguments: &AdoptArguments) -> Outcome {
+async fn adopt_in(
+    run: &Run<'_>,
+    world: &World,
+    address: &Address,
+    arguments: &AdoptArguments,
+) -> Outcome {
     let progress = Progress::new(run.talk.clone(), arguments.consent.json);
     let Planned { mut proposal, live } = world.plan(run, &Options::default(), &progress).await?;
     if live.resources.iter().any(|resource| resource.address == *address) {
@@ -50,7 +55,12 @@ async fn adopt_in(run: &Run<'_>, world: &World, address: &Address, arguments: &A
             && foreign.kind == address.kind
             && arguments.id.as_ref().is_none_or(|id| *id == foreign.id)
     };
-    let in_the_way = proposal.plan.conflicts.iter().filter(|c| c.address == *address && c.adoptable).map(|c| &c.foreign);
+    let in_the_way = proposal
+        .plan
+        .conflicts
+        .iter()
+        .filter(|c| c.address == *address && c.adoptable)
+        .map(|c| &c.foreign);
     let named = live.foreign.iter().filter(|_| arguments.id.is_some());
     let mut candidates: Vec<Foreign> = in_the_way.chain(named).filter(fits).cloned().collect();
     candidates.dedup();
@@ -63,13 +73,18 @@ async fn adopt_in(run: &Run<'_>, world: &World, address: &Address, arguments: &A
 }
 
 fn no_single_candidate(run: &Run<'_>, address: &Address, candidates: &[Foreign]) -> Failed {
-    let list: Vec<String> = candidates.iter().map(|foreign| format!("{} ({})", foreign.id, foreign.title)).collect();
+    let list: Vec<String> =
+        candidates.iter().map(|foreign| format!("{} ({})", foreign.id, foreign.title)).collect();
     let problem = if list.is_empty() {
         let detail = format!("Nothing that exists could be `{address}`.");
-        Diagnostic::error("Nothing to adopt").detail(detail).hint("ipai plan -v lists the foreign objects nearby")
+        Diagnostic::error("Nothing to adopt")
+            .detail(detail)
+            .hint("ipai plan -v lists the foreign objects nearby")
     } else {
         let detail = format!("Several objects could be `{address}`: {}.", list.join(", "));
-        Diagnostic::error("Which one?").detail(detail).hint(format!("ipai adopt {address} {}", candidates[0].id))
+        Diagnostic::error("Which one?")
+            .detail(detail)
+            .hint(format!("ipai adopt {address} {}", candidates[0].id))
     };
     run.problem(problem)
 }
@@ -82,7 +97,12 @@ pub(super) async fn forget(run: &Run<'_>, arguments: &ForgetArguments) -> Outcom
     outcome
 }
 
-async fn forget_in(run: &Run<'_>, world: &World, address: &Address, arguments: &ForgetArguments) -> Outcome {
+async fn forget_in(
+    run: &Run<'_>,
+    world: &World,
+    address: &Address,
+    arguments: &ForgetArguments,
+) -> Outcome {
     let progress = Progress::new(run.talk.clone(), arguments.consent.json);
     let Planned { mut proposal, live } = world.plan(run, &Options::default(), &progress).await?;
     let Some(object) = live.resources.iter().find(|resource| resource.address == *address) else {

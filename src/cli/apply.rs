@@ -19,7 +19,9 @@ use crate::report::{self, PlanOptions};
 ///
 /// With a plan file, does exactly that plan, or refuses because the live world moved since.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  ipai -C stacks/ops --sandbox apply --auto-approve\n  ipai apply reviewed.plan\n  ipai apply --allow-data-loss digitalocean.droplet.ops")]
+#[command(
+    after_help = "Examples:\n  ipai -C stacks/ops --sandbox apply --auto-approve\n  ipai apply reviewed.plan\n  ipai apply --allow-data-loss digitalocean.droplet.ops"
+)]
 pub(super) struct Arguments {
     /// A plan saved by `ipai plan --out FILE`; it is not asked about again.
     file: Option<PathBuf>,
@@ -75,7 +77,8 @@ async fn run_in(run: &Run<'_>, arguments: &Arguments, world: &World) -> Outcome 
 
 /// A saved plan may have been made with targets, replacements or for destruction; the new look must ask for the same.
 fn options_of(plan: &Plan) -> Options {
-    let requested = plan.actions.iter().filter(|a| a.reason == Reason::Requested).map(|a| a.address.clone());
+    let requested =
+        plan.actions.iter().filter(|a| a.reason == Reason::Requested).map(|a| a.address.clone());
     let destroy = plan.actions.iter().any(|action| action.reason == Reason::Destroyed);
     let targets = plan.targets.iter().cloned().collect();
     Options { replace: requested.collect(), targets, destroy }
@@ -107,7 +110,8 @@ pub(super) async fn carry_out(
         let now = now();
         let first = report::version_message(env!("CARGO_PKG_VERSION"), Some(&now));
         let messages = std::iter::once(first).chain(report::plan_messages(plan, Some(&now)));
-        messages.for_each(|message| run.print(&format!("{}\n", report::json_text(&message, false))));
+        messages
+            .for_each(|message| run.print(&format!("{}\n", report::json_text(&message, false))));
     } else {
         let approved = parse_addresses(&consent.data_loss, run)?;
         let destroy = plan.actions.iter().any(|action| action.reason == Reason::Destroyed);
@@ -134,7 +138,8 @@ pub(super) async fn carry_out(
 fn guard(run: &Run<'_>, plan: &Plan, consent: &Consent) -> Result<(), Failed> {
     let detailed = consent.detailed_exitcode;
     if !plan.conflicts.is_empty() {
-        let text = "error: objects that are not ipai's stand in the way (see above); nothing was changed";
+        let text =
+            "error: objects that are not ipai's stand in the way (see above); nothing was changed";
         return Err(Failed::new(text).with_code(exit::GUARD, detailed));
     }
     let approved: BTreeSet<Address> = parse_addresses(&consent.data_loss, run)?;
@@ -142,7 +147,8 @@ fn guard(run: &Run<'_>, plan: &Plan, consent: &Consent) -> Result<(), Failed> {
     if lost.is_empty() {
         return Ok(());
     }
-    let flags: Vec<String> = lost.iter().map(|address| format!("--allow-data-loss {address}")).collect();
+    let flags: Vec<String> =
+        lost.iter().map(|address| format!("--allow-data-loss {address}")).collect();
     let names: Vec<String> = lost.iter().map(ToString::to_string).collect();
     let text = format!(
         "error: this would destroy data on {}; nothing was changed\n  hint: if that is meant, name it: {}",
@@ -155,7 +161,9 @@ fn guard(run: &Run<'_>, plan: &Plan, consent: &Consent) -> Result<(), Failed> {
 fn ask(run: &Run<'_>, plan: &Plan, consent: &Consent) -> Result<(), Failed> {
     let instead = "pass --auto-approve or a plan file: ipai plan --out FILE && ipai apply FILE";
     if consent.no_input || consent.json {
-        return Err(Failed::new(format!("error: not approved, so nothing was changed\n  hint: {instead}")));
+        return Err(Failed::new(format!(
+            "error: not approved, so nothing was changed\n  hint: {instead}"
+        )));
     }
     let summary = plan.summary();
     let only_destroys = summary.destroy > 0 && summary.add + summary.change == 0;
@@ -172,7 +180,8 @@ fn watch_signals(stop: &Stop) -> tokio::task::JoinHandle<()> {
     let stop = stop.clone();
     tokio::spawn(async move {
         use tokio::signal::unix::{SignalKind, signal};
-        let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+        let (Ok(mut interrupt), Ok(mut terminate)) =
+            (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
         else {
             return;
         };
@@ -187,7 +196,9 @@ fn watch_signals(stop: &Stop) -> tokio::task::JoinHandle<()> {
             }
             asked = true;
             stop.request(u8::try_from(code).unwrap_or(1));
-            eprintln!("Stopping: nothing new begins, what runs is finished. Once more to stop at once.");
+            eprintln!(
+                "Stopping: nothing new begins, what runs is finished. Once more to stop at once."
+            );
         }
     })
 }
@@ -210,7 +221,10 @@ async fn conclude(
         (false, None) => exit::ERROR,
     };
     if consent.json {
-        run.print(&format!("{}\n", report::json_text(&report::apply_result(report, destroys, code, Some(&now())), false)));
+        run.print(&format!(
+            "{}\n",
+            report::json_text(&report::apply_result(report, destroys, code, Some(&now())), false)
+        ));
     }
     if !report.is_complete() {
         return Err(Failed { code, text });
@@ -219,7 +233,9 @@ async fn conclude(
         run.print(&text);
     }
     if !healthy {
-        return Err(Failed::new("error: the stack was applied, but a health check fails (see above)\n  hint: ipai status shows more"));
+        return Err(Failed::new(
+            "error: the stack was applied, but a health check fails (see above)\n  hint: ipai status shows more",
+        ));
     }
     Ok(code)
 }

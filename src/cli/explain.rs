@@ -9,7 +9,9 @@ use crate::providers;
 
 /// Explain a resource type: its attributes, what a change costs, an example.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  ipai explain\n  ipai explain cloudflare.dns_record\n  ipai explain digitalocean.droplet.image")]
+#[command(
+    after_help = "Examples:\n  ipai explain\n  ipai explain cloudflare.dns_record\n  ipai explain digitalocean.droplet.image"
+)]
 pub(super) struct Arguments {
     /// `provider.type`, or `provider.type.attribute`; without it, all types are listed.
     name: Option<String>,
@@ -18,25 +20,42 @@ pub(super) struct Arguments {
 pub(super) fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
     let types = providers::types();
     let Some(name) = &arguments.name else {
-        let line = |t: &dyn ResourceType| format!("  {:26} {}\n", format!("{}.{}", t.provider(), t.name()), t.summary());
-        run.print(&format!("Resource types:\n\n{}\nipai explain TYPE says more.\n", types.iter().map(line).collect::<String>()));
+        let line = |t: &dyn ResourceType| {
+            format!("  {:26} {}\n", format!("{}.{}", t.provider(), t.name()), t.summary())
+        };
+        run.print(&format!(
+            "Resource types:\n\n{}\nipai explain TYPE says more.\n",
+            types.iter().map(line).collect::<String>()
+        ));
         return Ok(exit::OK);
     };
     let mut parts = name.splitn(3, '.');
-    let (provider, kind, attribute) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default(), parts.next());
+    let (provider, kind, attribute) =
+        (parts.next().unwrap_or_default(), parts.next().unwrap_or_default(), parts.next());
     let Some(found) = types.iter().find(|t| t.provider() == provider && t.name() == kind) else {
-        let names: Vec<String> = types.iter().map(|t| format!("{}.{}", t.provider(), t.name())).collect();
-        let near = diagnostic::nearest(&format!("{provider}.{kind}"), names.iter().map(String::as_str));
-        let hint = near.map_or_else(|| format!("known: {}", names.join(", ")), |near| format!("did you mean {near}?"));
-        return Err(run.problem(Diagnostic::error("No such resource type").detail(format!("`{name}` is unknown.")).hint(hint)));
+        let names: Vec<String> =
+            types.iter().map(|t| format!("{}.{}", t.provider(), t.name())).collect();
+        let near =
+            diagnostic::nearest(&format!("{provider}.{kind}"), names.iter().map(String::as_str));
+        let hint = near.map_or_else(
+            || format!("known: {}", names.join(", ")),
+            |near| format!("did you mean {near}?"),
+        );
+        return Err(run.problem(
+            Diagnostic::error("No such resource type")
+                .detail(format!("`{name}` is unknown."))
+                .hint(hint),
+        ));
     };
     match attribute {
         None => run.print(&manual(found)),
         Some(key) => match found.schema().iter().find(|attribute| attribute.name == key) {
             Some(attribute) => run.print(&describe(attribute)),
             None => {
-                let near = diagnostic::nearest(key, found.schema().iter().map(|attribute| attribute.name));
-                let mut problem = Diagnostic::error("No such attribute").detail(format!("`{provider}.{kind}` has no `{key}`."));
+                let near =
+                    diagnostic::nearest(key, found.schema().iter().map(|attribute| attribute.name));
+                let mut problem = Diagnostic::error("No such attribute")
+                    .detail(format!("`{provider}.{kind}` has no `{key}`."));
                 problem.hint = near.map(|near| format!("did you mean {provider}.{kind}.{near}?"));
                 return Err(run.problem(problem));
             }
@@ -47,12 +66,15 @@ pub(super) fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
 
 /// The whole manual page of a type; the README's reference is made of these.
 pub(super) fn manual(kind: &dyn ResourceType) -> String {
-    let mut text = format!("{}.{}\n\n{}\n\nAttributes:\n", kind.provider(), kind.name(), kind.summary());
+    let mut text =
+        format!("{}.{}\n\n{}\n\nAttributes:\n", kind.provider(), kind.name(), kind.summary());
     kind.schema().iter().for_each(|attribute| text.push_str(&describe(attribute)));
     text.push_str("  after\n      An array of addresses of this stack that must be done before. Every type takes it.\n");
     if !kind.outputs().is_empty() {
         text.push_str("\nOutputs, for other resources to use:\n");
-        kind.outputs().iter().for_each(|(name, doc)| text.push_str(&format!("  {name}\n      {doc}\n")));
+        kind.outputs()
+            .iter()
+            .for_each(|(name, doc)| text.push_str(&format!("  {name}\n      {doc}\n")));
     }
     text.push_str(&format!("\nExample:\n\n{}\n", kind.example().trim_end()));
     text
@@ -74,5 +96,10 @@ fn describe(attribute: &Attribute) -> String {
         Change::Birth => "used only when the object is created",
         Change::Local => "steers ipai only",
     };
-    format!("  {}\n      {} Takes {}; {default}; {cost}.\n", attribute.name, attribute.doc, in_words(&attribute.kind))
+    format!(
+        "  {}\n      {} Takes {}; {default}; {cost}.\n",
+        attribute.name,
+        attribute.doc,
+        in_words(&attribute.kind)
+    )
 }

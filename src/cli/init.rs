@@ -9,7 +9,9 @@ use super::{Failed, Outcome, Run, exit};
 
 /// Begin a new stack in a folder: a stack.toml that validates, and the templates that it names.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  ipai init stacks/web --domain example.org\n  ipai -C stacks/web --sandbox apply --auto-approve")]
+#[command(
+    after_help = "Examples:\n  ipai init stacks/web --domain example.org\n  ipai -C stacks/web --sandbox apply --auto-approve"
+)]
 pub(super) struct Arguments {
     /// The folder; the stack gets its name.
     folder: PathBuf,
@@ -27,12 +29,19 @@ const FILES: [(&str, &str); 4] = [
 
 pub(super) fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
     let folder = run.global.folder.join(&arguments.folder);
-    let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let name =
+        folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     if !is_name(&name) || name.contains("--") {
-        let detail = format!("`{name}` would be the stack's name; names are lower-case letters, digits, `-` and `_`.");
-        return Err(run.problem(Diagnostic::error("Not a stack name").detail(detail).hint("ipai init stacks/web")));
+        let detail = format!(
+            "`{name}` would be the stack's name; names are lower-case letters, digits, `-` and `_`."
+        );
+        return Err(run.problem(
+            Diagnostic::error("Not a stack name").detail(detail).hint("ipai init stacks/web"),
+        ));
     }
-    if let Some(existing) = FILES.iter().map(|(file, _)| folder.join(file)).find(|path| path.exists()) {
+    if let Some(existing) =
+        FILES.iter().map(|(file, _)| folder.join(file)).find(|path| path.exists())
+    {
         let detail = format!("{} exists already and is never overwritten.", existing.display());
         return Err(run.problem(Diagnostic::error("There is a stack already").detail(detail)));
     }
@@ -43,8 +52,15 @@ pub(super) fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
         std::fs::write(&path, text).map_err(|error| cannot_write(run, &path, &error))?;
     }
     let keys = folder.join("authorized_keys");
-    let own = run.edges.home().map(|home| home.join(".ssh/id_ed25519.pub")).and_then(|path| std::fs::read_to_string(path).ok());
-    let text = format!("# Public keys that may log in on the stack's hosts, one a line.\n{}", own.unwrap_or_default());
+    let own = run
+        .edges
+        .home()
+        .map(|home| home.join(".ssh/id_ed25519.pub"))
+        .and_then(|path| std::fs::read_to_string(path).ok());
+    let text = format!(
+        "# Public keys that may log in on the stack's hosts, one a line.\n{}",
+        own.unwrap_or_default()
+    );
     std::fs::write(&keys, text).map_err(|error| cannot_write(run, &keys, &error))?;
     let shown = folder.display();
     run.print(&format!(
@@ -54,5 +70,7 @@ pub(super) fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
 }
 
 fn cannot_write(run: &Run<'_>, path: &Path, error: &std::io::Error) -> Failed {
-    run.problem(Diagnostic::error("Cannot write the stack").detail(format!("{}: {error}", path.display())))
+    run.problem(
+        Diagnostic::error("Cannot write the stack").detail(format!("{}: {error}", path.display())),
+    )
 }

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use ipai_core::{Diagnostic, Sources};
 use ipai_core::plan::{Options, Plan, SavedPlan};
+use ipai_core::{Diagnostic, Sources};
 
 use super::progress::Progress;
 use super::world::World;
@@ -12,7 +12,9 @@ use crate::report::{self, PlanFacts, PlanOptions};
 
 /// Show what apply would do; changes nothing.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  ipai -C stacks/ops plan\n  ipai plan --out reviewed.plan && ipai apply reviewed.plan\n  ipai plan --detailed-exitcode   # 0 nothing to do, 2 changes, 1 error")]
+#[command(
+    after_help = "Examples:\n  ipai -C stacks/ops plan\n  ipai plan --out reviewed.plan && ipai apply reviewed.plan\n  ipai plan --detailed-exitcode   # 0 nothing to do, 2 changes, 1 error"
+)]
 pub(super) struct Arguments {
     /// Save the plan for `ipai apply FILE`.
     #[arg(long, value_name = "FILE")]
@@ -45,12 +47,16 @@ impl Subset {
             replace: parse_addresses(&self.replace, run)?,
             destroy: false,
         };
-        let declared = |address: &&ipai_core::Address| !world.loaded.stack.resources.iter().any(|d| d.address == **address);
+        let declared = |address: &&ipai_core::Address| {
+            !world.loaded.stack.resources.iter().any(|d| d.address == **address)
+        };
         if let Some(unknown) = options.targets.iter().chain(&options.replace).find(declared) {
-            let names: Vec<String> = world.loaded.stack.resources.iter().map(|d| d.address.to_string()).collect();
+            let names: Vec<String> =
+                world.loaded.stack.resources.iter().map(|d| d.address.to_string()).collect();
             let text = unknown.to_string();
             let near = ipai_core::diagnostic::nearest(&text, names.iter().map(String::as_str));
-            let mut problem = Diagnostic::error("No such resource").detail(format!("`{text}` is not in the stack."));
+            let mut problem = Diagnostic::error("No such resource")
+                .detail(format!("`{text}` is not in the stack."));
             problem.hint = near.map(|near| format!("did you mean {near}?"));
             return Err(run.problem(problem));
         }
@@ -104,8 +110,15 @@ pub(super) fn exit_code(plan: &Plan, detailed: bool) -> u8 {
 
 fn save(run: &Run<'_>, plan: &Plan, path: &PathBuf) -> Result<(), Failed> {
     let text = SavedPlan::new(plan.clone(), env!("CARGO_PKG_VERSION")).to_text();
-    std::fs::write(path, text)
-        .map_err(|error| run.problem(Diagnostic::error("The plan cannot be saved").detail(format!("{}: {error}", path.display()))))?;
-    run.say(&format!("\nSaved the plan to {0}. To do exactly this:\n  ipai apply {0}", path.display()));
+    std::fs::write(path, text).map_err(|error| {
+        run.problem(
+            Diagnostic::error("The plan cannot be saved")
+                .detail(format!("{}: {error}", path.display())),
+        )
+    })?;
+    run.say(&format!(
+        "\nSaved the plan to {0}. To do exactly this:\n  ipai apply {0}",
+        path.display()
+    ));
     Ok(())
 }

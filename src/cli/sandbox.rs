@@ -76,7 +76,9 @@ fn reset(run: &Run<'_>, folder: &std::path::Path) -> Outcome {
     }
     let lock = std::fs::File::options().create(true).append(true).open(folder.join("lock"));
     if lock.is_ok_and(|lock| lock.try_lock().is_err()) {
-        let problem = Diagnostic::error("The sandbox is in use").detail("Another ipai command runs it.").hint("stop it first");
+        let problem = Diagnostic::error("The sandbox is in use")
+            .detail("Another ipai command runs it.")
+            .hint("stop it first");
         return Err(run.problem(problem));
     }
     std::fs::remove_dir_all(folder).map_err(|error| sandbox_failed(run, &error))?;

@@ -68,7 +68,11 @@ struct Files<'a> {
 }
 
 pub(super) fn run(run: &Run<'_>, command: &Command) -> Outcome {
-    let choice = Choice { folder: run.global.folder.clone(), environment: run.global.environment.clone(), ..Choice::default() };
+    let choice = Choice {
+        folder: run.global.folder.clone(),
+        environment: run.global.environment.clone(),
+        ..Choice::default()
+    };
     let path = match run.global.sandbox {
         Some(_) => crate::sandbox::folder(&choice.folder, run.edges).join(crate::vault::FILE),
         None => choice.folder.join(store_name(&choice)),
@@ -79,7 +83,9 @@ pub(super) fn run(run: &Run<'_>, command: &Command) -> Outcome {
         Command::List => return list(run, &choice),
         Command::Set { name } => files.set(name),
         Command::Get { name, reveal } => files.get(name, *reveal),
-        Command::Remove { name } => files.change(&format!("Removed {name}."), |store| store.remove(name)),
+        Command::Remove { name } => {
+            files.change(&format!("Removed {name}."), |store| store.remove(name))
+        }
         Command::Recipients(command) => files.recipients(command),
     };
     outcome.map(|()| exit::OK).map_err(|error| explain(run, &error))
@@ -111,18 +117,24 @@ impl Files<'_> {
     fn identities(&self) -> Result<Identities, SecretsError> {
         if self.run.global.sandbox.is_some() {
             let path = self.path.with_file_name("identity.txt");
-            let text = std::fs::read_to_string(&path).map_err(|source| SecretsError::Read { path: path.clone(), source })?;
+            let text = std::fs::read_to_string(&path)
+                .map_err(|source| SecretsError::Read { path: path.clone(), source })?;
             return Identities::from_text(&text, &path.display().to_string());
         }
         let identities = self.environment(Identities::discover)?;
-        identities.warnings().iter().for_each(|warning| self.run.say(&format!("warning: {warning}")));
+        identities
+            .warnings()
+            .iter()
+            .for_each(|warning| self.run.say(&format!("warning: {warning}")));
         Ok(identities)
     }
 
     fn init(&self) -> Result<(), SecretsError> {
         let mut recipients = self.identities()?.recipients();
         if recipients.is_empty() {
-            let path = self.environment(default_identity_path).unwrap_or_else(|| PathBuf::from("age-identity.txt"));
+            let path = self
+                .environment(default_identity_path)
+                .unwrap_or_else(|| PathBuf::from("age-identity.txt"));
             recipients.push(create_identity_file(&path)?);
             self.run.say(&format!(
                 "Made an age identity: {}\nKeep a copy of it in a safe place: without it nobody can read the stack's secrets.",
@@ -130,7 +142,11 @@ impl Files<'_> {
             ));
         }
         Store::init(&self.path, &recipients, &mut { entropy })?;
-        self.run.print(&format!("Made {}, encrypted to:\n  {}\n", self.path.display(), recipients.join("\n  ")));
+        self.run.print(&format!(
+            "Made {}, encrypted to:\n  {}\n",
+            self.path.display(),
+            recipients.join("\n  ")
+        ));
         Ok(())
     }
 
@@ -140,9 +156,14 @@ impl Files<'_> {
             self.run.say("Type the value, then Enter and Ctrl-D; it is shown while you type. Better: ipai secrets set NAME < FILE");
         }
         let read = std::io::stdin().lock().read_to_string(&mut text);
-        read.map_err(|source| SecretsError::Read { path: PathBuf::from("standard input"), source })?;
+        read.map_err(|source| SecretsError::Read {
+            path: PathBuf::from("standard input"),
+            source,
+        })?;
         let value = Secret::new(text.trim_end_matches(['\r', '\n']).to_owned());
-        self.change(&format!("Stored {name}."), |store| store.set(name, &value, None, &mut { entropy }))
+        self.change(&format!("Stored {name}."), |store| {
+            store.set(name, &value, None, &mut { entropy })
+        })
     }
 
     fn get(&self, name: &str, reveal: bool) -> Result<(), SecretsError> {
@@ -150,12 +171,17 @@ impl Files<'_> {
         if reveal {
             self.run.print(&format!("{}\n", secret.expose()));
         } else {
-            self.run.say(&format!("`{name}` is there; ipai secrets get {name} --reveal prints it."));
+            self.run
+                .say(&format!("`{name}` is there; ipai secrets get {name} --reveal prints it."));
         }
         Ok(())
     }
 
-    fn change(&self, done: &str, edit: impl FnOnce(&mut Store) -> Result<(), SecretsError>) -> Result<(), SecretsError> {
+    fn change(
+        &self,
+        done: &str,
+        edit: impl FnOnce(&mut Store) -> Result<(), SecretsError>,
+    ) -> Result<(), SecretsError> {
         let mut store = Store::load(&self.path)?;
         edit(&mut store)?;
         store.save()?;
@@ -168,7 +194,8 @@ impl Files<'_> {
         let mut recipients: Vec<String> = store.recipients().map(str::to_owned).collect();
         match command {
             Recipients::List => {
-                self.run.print(&recipients.iter().map(|key| format!("{key}\n")).collect::<String>());
+                self.run
+                    .print(&recipients.iter().map(|key| format!("{key}\n")).collect::<String>());
                 return Ok(());
             }
             Recipients::Add { key } => recipients.push(key.clone()),
@@ -197,7 +224,10 @@ fn list(run: &Run<'_>, choice: &Choice) -> Outcome {
         }
     };
     for (name, declaration) in &declared {
-        run.print(&format!("{name:32} {}\n", describe(&declaration.source, store.contains(name), &path)));
+        run.print(&format!(
+            "{name:32} {}\n",
+            describe(&declaration.source, store.contains(name), &path)
+        ));
     }
     for name in store.names().filter(|name| !declared.contains_key(*name)) {
         run.print(&format!("{name:32} stored, but the stack does not use it\n"));
@@ -213,6 +243,8 @@ fn describe(source: &SecretSource, stored: bool, path: &Path) -> String {
         SecretSource::Store => "missing: ipai secrets set NAME".into(),
         SecretSource::Environment(name) => format!("from the environment variable {name}"),
         SecretSource::File(path) => format!("from the file {path}"),
-        SecretSource::Command(argv) => format!("from the command {}", argv.first().map_or("", String::as_str)),
+        SecretSource::Command(argv) => {
+            format!("from the command {}", argv.first().map_or("", String::as_str))
+        }
     }
 }

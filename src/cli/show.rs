@@ -31,10 +31,18 @@ pub(super) fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
 }
 
 /// Reads a plan file, of this stack when one is given.
-pub(super) fn read(run: &Run<'_>, path: &Path, stack: Option<&StackId>) -> Result<SavedPlan, Failed> {
+pub(super) fn read(
+    run: &Run<'_>,
+    path: &Path,
+    stack: Option<&StackId>,
+) -> Result<SavedPlan, Failed> {
     let text = std::fs::read_to_string(path).map_err(|error| {
         let detail = format!("{} cannot be read: {error}", path.display());
-        run.problem(Diagnostic::error("No such plan file").detail(detail).hint("make one: ipai plan --out FILE"))
+        run.problem(
+            Diagnostic::error("No such plan file")
+                .detail(detail)
+                .hint("make one: ipai plan --out FILE"),
+        )
     })?;
     SavedPlan::read(&text, stack).map_err(|problem| run.problem(problem))
 }

@@ -24,7 +24,14 @@ pub(super) async fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
     let progress = Progress::new(run.talk.clone(), false);
     let planned = world.plan(run, &Options::default(), &progress).await;
     let checked = match &planned {
-        Ok(planned) => http_check::run(&planned.proposal.desired.checks, &planned.live.outputs(), world.is_sandbox()).await,
+        Ok(planned) => {
+            http_check::run(
+                &planned.proposal.desired.checks,
+                &planned.live.outputs(),
+                world.is_sandbox(),
+            )
+            .await
+        }
         Err(_) => Vec::new(),
     };
     world.close().await;
@@ -40,7 +47,10 @@ pub(super) async fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
 }
 
 fn state_of(plan: &Plan, address: &Address) -> String {
-    let action = plan.actions.iter().find(|action| action.address == *address && action.verb != Verb::Delete);
+    let action = plan
+        .actions
+        .iter()
+        .find(|action| action.address == *address && action.verb != Verb::Delete);
     match action {
         None => "no longer in the stack".into(),
         Some(action) if action.verb == Verb::NoOp => "ok".into(),
@@ -61,7 +71,12 @@ fn text(plan: &Plan, live: &LiveState, checks: &[(String, CheckOutcome)]) -> Str
     let width = resources.iter().map(|r| r.address.to_string().len()).max().unwrap_or(0);
     for resource in resources {
         let address = format!("{:width$}", resource.address.to_string());
-        let place = resource.outputs.get("ipv4").and_then(Value::as_text).map(|ip| format!("  {ip}")).unwrap_or_default();
+        let place = resource
+            .outputs
+            .get("ipv4")
+            .and_then(Value::as_text)
+            .map(|ip| format!("  {ip}"))
+            .unwrap_or_default();
         lines.push(format!("  {address}  {}{place}", state_of(plan, &resource.address)));
         for (service, state) in services(resource) {
             lines.push(format!("      {service:24} {state}"));
@@ -83,7 +98,12 @@ fn text(plan: &Plan, live: &LiveState, checks: &[(String, CheckOutcome)]) -> Str
     lines.join("\n") + "\n"
 }
 
-fn document(plan: &Plan, live: &LiveState, checks: &[(String, CheckOutcome)], healthy: bool) -> serde_json::Value {
+fn document(
+    plan: &Plan,
+    live: &LiveState,
+    checks: &[(String, CheckOutcome)],
+    healthy: bool,
+) -> serde_json::Value {
     let resource = |r: &LiveResource| {
         let services: serde_json::Map<String, serde_json::Value> =
             services(r).into_iter().map(|(name, state)| (name, json!(state))).collect();

@@ -10,6 +10,9 @@ pub(super) struct Arguments {}
 pub(super) fn run(run: &Run<'_>, _arguments: &Arguments) -> Outcome {
     let loaded = open_stack(run)?;
     let (resources, secrets) = (loaded.stack.resources.len(), loaded.stack.secrets.len());
-    run.print(&format!("Success! The stack `{}` is valid: {resources} resources, {secrets} secrets.\n", loaded.stack.id));
+    run.print(&format!(
+        "Success! The stack `{}` is valid: {resources} resources, {secrets} secrets.\n",
+        loaded.stack.id
+    ));
     Ok(exit::OK)
 }

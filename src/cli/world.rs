@@ -42,7 +42,10 @@ pub(super) fn open_stack(run: &Run<'_>) -> Result<Loaded, Failed> {
     load(&choice, providers::types(), run.edges).map_err(|failure| run.failure(&failure))
 }
 
-fn prepare_sandbox(run: &Run<'_>, kind: sandbox::Kind) -> Result<crate::load::SandboxAccess, Failed> {
+fn prepare_sandbox(
+    run: &Run<'_>,
+    kind: sandbox::Kind,
+) -> Result<crate::load::SandboxAccess, Failed> {
     let stack = &run.global.folder;
     if !stack.join("stack.toml").exists() {
         // The missing stack is the better error, and no folder is left behind.
@@ -73,13 +76,19 @@ impl World {
         };
         let folder = sandbox::folder(&run.global.folder, run.edges);
         let addresses = sandbox.as_ref().map(|sandbox| (&sandbox.addresses, folder.as_path()));
-        let access = providers::access(&loaded, addresses, run.edges).map_err(|problems| run.problems(&problems, &loaded))?;
+        let access = providers::access(&loaded, addresses, run.edges)
+            .map_err(|problems| run.problems(&problems, &loaded))?;
         let observers = providers::observers(&access).map_err(|error| run.remote(&[error]))?;
         Ok(Self { loaded, access, observers, sandbox })
     }
 
     /// Looks and plans.
-    pub(super) async fn plan(&self, run: &Run<'_>, options: &Options, progress: &Progress) -> Result<Planned, Failed> {
+    pub(super) async fn plan(
+        &self,
+        run: &Run<'_>,
+        options: &Options,
+        progress: &Progress,
+    ) -> Result<Planned, Failed> {
         let events: Arc<dyn Events> = Arc::new(progress.clone());
         let observed = observe(&self.loaded, &self.observers, &events).await;
         let live = observed.map_err(|errors| run.remote(&errors))?;
@@ -90,14 +99,18 @@ impl World {
         }
         let faults = lint(&proposal.plan);
         if !faults.is_empty() {
-            return Err(Failed::new(format!("error: ipai made an unsound plan, which is a fault in ipai: {}", faults.join("; "))));
+            return Err(Failed::new(format!(
+                "error: ipai made an unsound plan, which is a fault in ipai: {}",
+                faults.join("; ")
+            )));
         }
         Ok(Planned { proposal, live })
     }
 
     /// Those who can change things; only apply, destroy, adopt and forget ask for them.
     pub(super) fn executors(&self, run: &Run<'_>) -> Result<Vec<Arc<dyn Execute>>, Failed> {
-        let mut executors = providers::executors(&self.access).map_err(|error| run.remote(&[error]))?;
+        let mut executors =
+            providers::executors(&self.access).map_err(|error| run.remote(&[error]))?;
         executors.push(Arc::clone(&self.loaded.vault) as Arc<dyn Execute>);
         Ok(executors)
     }
@@ -115,16 +128,27 @@ impl World {
     }
 }
 
-async fn start_sandbox(run: &Run<'_>, kind: sandbox::Kind, loaded: &Loaded) -> Result<Sandbox, Failed> {
+async fn start_sandbox(
+    run: &Run<'_>,
+    kind: sandbox::Kind,
+    loaded: &Loaded,
+) -> Result<Sandbox, Failed> {
     let folder = sandbox::folder(&run.global.folder, run.edges);
     let (desired, _) = loaded.with_inputs(&std::collections::BTreeMap::new(), compile);
     let mut zones: Vec<String> = Vec::new();
-    for zone in desired.resources.iter().filter_map(|r| r.attributes.get("zone").and_then(Value::as_text)) {
+    for zone in
+        desired.resources.iter().filter_map(|r| r.attributes.get("zone").and_then(Value::as_text))
+    {
         if !zones.iter().any(|known| known == zone) {
             zones.push(zone.to_owned());
         }
     }
-    let sandbox = Sandbox::start(&folder, kind, zones, 0, run.edges).await.map_err(|error| sandbox_failed(run, &error))?;
-    run.say(&format!("Sandbox: a simulated cloud on this machine, kept in {}. Nothing real is touched.", folder.display()));
+    let sandbox = Sandbox::start(&folder, kind, zones, 0, run.edges)
+        .await
+        .map_err(|error| sandbox_failed(run, &error))?;
+    run.say(&format!(
+        "Sandbox: a simulated cloud on this machine, kept in {}. Nothing real is touched.",
+        folder.display()
+    ));
     Ok(sandbox)
 }

@@ -48,14 +48,24 @@ impl Ran {
     /// Demands a text in what was printed.
     #[track_caller]
     pub fn says(self, text: &str) -> Self {
-        assert!(self.all().contains(text), "missing: {text}\nstdout:\n{}\nstderr:\n{}", self.out, self.err);
+        assert!(
+            self.all().contains(text),
+            "missing: {text}\nstdout:\n{}\nstderr:\n{}",
+            self.out,
+            self.err
+        );
         self
     }
 
     /// Demands that a text was not printed.
     #[track_caller]
     pub fn keeps_quiet_about(self, text: &str) -> Self {
-        assert!(!self.all().contains(text), "must not say: {text}\nstdout:\n{}\nstderr:\n{}", self.out, self.err);
+        assert!(
+            !self.all().contains(text),
+            "must not say: {text}\nstdout:\n{}\nstderr:\n{}",
+            self.out,
+            self.err
+        );
         self
     }
 }
@@ -63,7 +73,11 @@ impl Ran {
 impl From<Output> for Ran {
     fn from(output: Output) -> Self {
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        Self { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            out: text(output.stdout),
+            err: text(output.stderr),
+        }
     }
 }
 
@@ -240,7 +254,8 @@ impl World {
         let listed = self.docker(&["ps", "-a", "-q", "--no-trunc", "--filter", &label]).expect(0);
         let id = listed.out.trim().to_owned();
         assert!(!id.is_empty() && !id.contains('\n'), "one container of {service}: {id:?}");
-        let inspected: Value = serde_json::from_str(&self.docker(&["inspect", &id]).expect(0).out).unwrap();
+        let inspected: Value =
+            serde_json::from_str(&self.docker(&["inspect", &id]).expect(0).out).unwrap();
         (id, inspected[0]["State"]["StartedAt"].as_str().unwrap().to_owned())
     }
 }

@@ -214,6 +214,20 @@ fn a_text_file_changes_by_a_diff() {
 }
 
 #[test]
+fn a_resident_that_moves_into_a_new_home_leaves_nothing_behind() {
+    let file = "[toy.box.x]\n[toy.file.f]\npath = '/f'\ncontent = ''\n";
+    Story::applied(&format!("{file}box = 'toy.box.x'"))
+        .edited(&format!("{file}box = 'toy.box.y'\n[toy.box.y]"))
+        .plans(
+            "
+            + toy.box.y  not found
+            + toy.file.f  toy.box.y is new
+            - toy.file.f  no longer desired  stage 1
+            ",
+        );
+}
+
+#[test]
 fn an_index_comes_after_everything_else_in_its_box() {
     let story = Story::of(
         "

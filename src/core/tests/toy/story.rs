@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use ipai_core::plan::{lint, moved};
+use ipai_core::plan::{Proposal, lint, moved};
 use ipai_core::{LiveState, Plan, Secret};
 
 use super::{Setting, World, address, flush, show};
@@ -88,10 +88,12 @@ impl Story {
     }
 
     pub(crate) fn plan(&self) -> Plan {
-        let plan = self.setting.propose(&self.world.live).plan;
-        let found = soundness(&self.setting, &self.world.live, &plan);
-        assert!(found.is_none(), "{}\n{}", found.unwrap_or_default(), show(&plan));
-        plan
+        let proposal = self.setting.propose(&self.world.live);
+        let found = soundness(&self.setting, &self.world.live, &proposal);
+        assert!(found.is_none(), "{}\n{}", found.unwrap_or_default(), show(&proposal.plan));
+        let again = self.setting.propose(&shuffled(&self.world.live)).plan;
+        assert_eq!(again, proposal.plan, "the order of the report changes the plan");
+        proposal.plan
     }
 
     /// Expects these lines. The plan must be sound, and unless something stands in the way it must lead to a world
@@ -110,7 +112,12 @@ impl Story {
 }
 
 /// What is wrong with a plan, whatever was planned.
-pub(crate) fn soundness(setting: &Setting, live: &LiveState, plan: &Plan) -> Option<String> {
+pub(crate) fn soundness(
+    setting: &Setting,
+    live: &LiveState,
+    proposal: &Proposal,
+) -> Option<String> {
+    let plan = &proposal.plan;
     let text = serde_json::to_string(plan).unwrap();
     if let Some(finding) = lint(plan).first() {
         return Some(finding.clone());
@@ -129,12 +136,23 @@ pub(crate) fn soundness(setting: &Setting, live: &LiveState, plan: &Plan) -> Opt
     if let Some(touched) = plan.actions.iter().find(|a| touches(a.id.as_deref(), &foreign)) {
         return Some(format!("{} touches what is not ours", touched.address));
     }
+    let again = ipai_core::plan::plan(
+        &proposal.desired,
+        &shuffled(live),
+        setting.types(),
+        &setting.options,
+    );
+    let again = serde_json::to_string(&again).unwrap();
+    (again != text).then(|| "the order of the report changes the plan".into())
+}
+
+/// The same live state, reported the other way round.
+fn shuffled(live: &LiveState) -> LiveState {
     let mut shuffled = live.clone();
     shuffled.resources.reverse();
     shuffled.foreign.reverse();
     shuffled.notes.reverse();
-    let again = serde_json::to_string(&setting.propose(&shuffled).plan).unwrap();
-    (again != text).then(|| "the order of the report changes the plan".into())
+    shuffled
 }
 
 fn touches(id: Option<&str>, foreign: &BTreeSet<&str>) -> bool {

@@ -29,14 +29,16 @@ impl World {
 
     /// Carries out a plan. Whatever cannot be done as planned is an error.
     pub(crate) fn apply(&mut self, setting: &mut Setting, plan: &Plan) -> Result<(), String> {
+        // A report may show an object twice; the world has it once.
+        let mut ids = BTreeSet::new();
+        self.live.resources.retain(|object| ids.insert(object.id.clone()));
         let renewed =
             plan.actions.iter().filter(|a| matches!(a.verb, Verb::Create | Verb::Replace));
         let gone = renewed.map(|action| action.address.clone()).collect();
         let outputs = without(&self.live.outputs(), &gone);
         let (desired, _) = setting.compile(&outputs);
-        let done = BTreeSet::new();
-        let mut walk =
-            Walk { world: self, setting, plan, outputs, desired: by_address(desired), done };
+        let (desired, done) = (by_address(desired), BTreeSet::new());
+        let mut walk = Walk { world: self, setting, plan, outputs, desired, ids, done };
         let mut actions: Vec<&Action> = plan.actions.iter().collect();
         actions.sort_by_key(|action| action.stage);
         actions.into_iter().try_for_each(|action| walk.step(action))?;
@@ -87,14 +89,15 @@ impl World {
         self.live.homes.insert(home, HomeState::NotReady);
     }
 
-    fn remove(&mut self, id: &str, with_residents: bool) -> Result<(), String> {
+    fn remove(&mut self, id: &str, with_residents: bool) {
         let place = self.live.resources.iter().position(|r| r.id == id);
-        let gone = self.live.resources.remove(place.ok_or(format!("no object {id}"))?).address;
+        let Some(gone) = place.map(|place| self.live.resources.remove(place).address) else {
+            return;
+        };
         if with_residents {
             self.live.resources.retain(|r| r.home.as_ref() != Some(&gone));
             self.live.homes.remove(&gone);
         }
-        Ok(())
     }
 
     fn create(&mut self, kind: &dyn ResourceType, wanted: &DesiredResource) -> Outputs {
@@ -154,6 +157,8 @@ struct Walk<'a> {
     plan: &'a Plan,
     outputs: BTreeMap<Address, Outputs>,
     desired: BTreeMap<Address, DesiredResource>,
+    /// What existed when the plan was made. It may go with its home before it is its turn, as a provider tolerates.
+    ids: BTreeSet<String>,
     done: BTreeSet<&'a Address>,
 }
 
@@ -175,8 +180,7 @@ impl<'a> Walk<'a> {
             Verb::Delete => {
                 let duplicate = matches!(action.reason, ipai_core::Reason::DuplicateOf(_));
                 let is_box = action.address.kind == "box" && !duplicate;
-                self.world.remove(action.id.as_deref().unwrap_or_default(), is_box)?;
-                return Ok(());
+                return self.remove(action, is_box);
             }
             Verb::Create if action.address.is_secret() => self.make_secret(&action.address),
             Verb::Create | Verb::Update | Verb::Replace => self.bring_about(action)?,
@@ -198,12 +202,19 @@ impl<'a> Walk<'a> {
             let kind = self.setting.types().get(&action.address).ok_or("an unknown type")?;
             return self.world.update(kind, &wanted, action);
         }
-        if let Some(id) = action.id.as_deref().filter(|_| action.verb == Verb::Replace) {
-            self.world.remove(id, action.address.kind == "box")?;
+        if action.verb == Verb::Replace {
+            self.remove(action, action.address.kind == "box")?;
         }
         let kind = self.setting.types().get(&action.address).ok_or("an unknown type")?;
         let outputs = self.world.create(kind, &wanted);
         self.outputs.insert(action.address.clone(), outputs);
+        Ok(())
+    }
+
+    fn remove(&mut self, action: &Action, with_residents: bool) -> Result<(), String> {
+        let id = action.id.as_ref().filter(|id| self.ids.contains(*id));
+        let id = id.ok_or(format!("{}: nothing to remove", action.address))?;
+        self.world.remove(id, with_residents);
         Ok(())
     }
 
