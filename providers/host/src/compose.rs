@@ -77,7 +77,9 @@ const SCHEMA: &[Attribute] = &[
         kind: Kind::Map(&Kind::Text),
         default: Default::EmptyMap,
         change: Change::Update,
-        doc: "Worked out by ipai: how each service should be, \"running\" or \"completed\".",
+        doc: "Worked out by ipai: how each service should be. \"completed\" when another waits for it with \
+              `service_completed_successfully`, or when it says `restart: \"no\"` and has neither ports nor a health \
+              check; else \"running\". Cannot be set.",
     },
 ];
 

@@ -27,7 +27,8 @@ const SCHEMA: &[Attribute] = &[
         kind: Kind::Text,
         default: Default::Required,
         change: Change::Replace,
-        doc: "The absolute path. Folders above it are created when they are missing, owned by root, mode 0755.",
+        doc: "The absolute path. Folders above it are created when they are missing, owned by root, mode 0755. A file \
+              that lies there already and differs has to be adopted first, unless the host has never seen ipai.",
     },
     Attribute {
         name: "content",

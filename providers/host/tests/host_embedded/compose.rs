@@ -227,7 +227,7 @@ pub(crate) async fn a_host_without_docker_says_so() {
     assert_eq!(error.attempted, format!("list the containers ({})", home()));
 }
 
-pub(crate) async fn a_secret_yaml_is_in_no_argument_list() {
+pub(crate) async fn a_secret_yaml_is_readable_by_root_alone() {
     let world = World::new().await;
     let yaml = YAML.replace(
         "image: app:1.0\n    restart: unless",

@@ -48,7 +48,7 @@ const TESTS: &[Test] = &tests![
     compose::a_service_that_took_in_drift_is_created_anew,
     compose::a_host_without_docker_says_so,
     compose::a_link_cut_anywhere_is_taken_up_again,
-    compose::a_secret_yaml_is_in_no_argument_list,
+    compose::a_secret_yaml_is_readable_by_root_alone,
 ];
 
 fn main() -> ExitCode {
