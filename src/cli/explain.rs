@@ -15,10 +15,17 @@ use crate::providers;
 pub(super) struct Arguments {
     /// `provider.type`, or `provider.type.attribute`; without it, all types are listed.
     name: Option<String>,
+    /// Print the manual of every type as Markdown.
+    #[arg(long, conflicts_with = "name")]
+    markdown: bool,
 }
 
 pub(super) fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
     let types = providers::types();
+    if arguments.markdown {
+        run.print(&markdown(&types));
+        return Ok(exit::OK);
+    }
     let Some(name) = &arguments.name else {
         let line = |t: &dyn ResourceType| {
             format!("  {:26} {}\n", format!("{}.{}", t.provider(), t.name()), t.summary())
@@ -80,8 +87,51 @@ pub(super) fn manual(kind: &dyn ResourceType) -> String {
     text
 }
 
+/// The reference in `docs/reference.md`.
+fn markdown(types: &ipai_core::Types) -> String {
+    let mut text = String::from(
+        "# Resource types\n\n<!-- Made by `ipai explain --markdown`; a test keeps it true. -->\n",
+    );
+    for kind in types.iter() {
+        text.push_str(&format!(
+            "\n## `{}.{}`\n\n{}\n\n",
+            kind.provider(),
+            kind.name(),
+            kind.summary()
+        ));
+        text.push_str("| Attribute | Takes | Default | A change |\n|---|---|---|---|\n");
+        for attribute in kind.schema() {
+            let (default, cost) = (default(attribute), cost(attribute));
+            let takes = in_words(&attribute.kind).replace('|', "\\|");
+            text.push_str(&format!("| `{}` | {takes} | {default} | {cost} |\n", attribute.name));
+        }
+        text.push('\n');
+        for attribute in kind.schema() {
+            text.push_str(&format!("- `{}`: {}\n", attribute.name, attribute.doc));
+        }
+        if !kind.outputs().is_empty() {
+            text.push_str("\nOutputs, for other resources to use:\n\n");
+            kind.outputs()
+                .iter()
+                .for_each(|(name, doc)| text.push_str(&format!("- `{name}`: {doc}\n")));
+        }
+        text.push_str(&format!("\n```toml\n{}\n```\n", kind.example().trim()));
+    }
+    text
+}
+
 fn describe(attribute: &Attribute) -> String {
-    let default = match attribute.default {
+    let (default, cost) = (default(attribute), cost(attribute));
+    format!(
+        "  {}\n      {} Takes {}; {default}; {cost}.\n",
+        attribute.name,
+        attribute.doc,
+        in_words(&attribute.kind)
+    )
+}
+
+fn default(attribute: &Attribute) -> String {
+    match attribute.default {
         Default::Required => "required".to_owned(),
         Default::Absent => "optional".to_owned(),
         Default::Bool(truth) => format!("default {truth}"),
@@ -89,17 +139,14 @@ fn describe(attribute: &Attribute) -> String {
         Default::Text(text) => format!("default \"{text}\""),
         Default::EmptyList => "default []".to_owned(),
         Default::EmptyMap => "default {}".to_owned(),
-    };
-    let cost = match attribute.change {
+    }
+}
+
+fn cost(attribute: &Attribute) -> &'static str {
+    match attribute.change {
         Change::Update => "changed in place",
         Change::Replace => "a change replaces the object",
         Change::Birth => "used only when the object is created",
         Change::Local => "steers ipai only",
-    };
-    format!(
-        "  {}\n      {} Takes {}; {default}; {cost}.\n",
-        attribute.name,
-        attribute.doc,
-        in_words(&attribute.kind)
-    )
+    }
 }
