@@ -88,22 +88,26 @@ impl Story {
     }
 
     pub(crate) fn plan(&self) -> Plan {
+        self.proposal().plan
+    }
+
+    fn proposal(&self) -> Proposal {
         let proposal = self.setting.propose(&self.world.live);
         let found = soundness(&self.setting, &self.world.live, &proposal);
         assert!(found.is_none(), "{}\n{}", found.unwrap_or_default(), show(&proposal.plan));
         let again = self.setting.propose(&shuffled(&self.world.live)).plan;
         assert_eq!(again, proposal.plan, "the order of the report changes the plan");
-        proposal.plan
+        proposal
     }
 
     /// Expects these lines. The plan must be sound, and unless something stands in the way it must lead to a world
     /// on which the next plan is empty.
     #[track_caller]
     pub(crate) fn plans(mut self, expected: &str) {
-        let plan = self.plan();
-        assert_eq!(show(&plan), flush(expected));
-        if plan.conflicts.is_empty() {
-            self.world.apply(&mut self.setting, &plan).unwrap();
+        let proposal = self.proposal();
+        assert_eq!(show(&proposal.plan), flush(expected));
+        if proposal.plan.conflicts.is_empty() {
+            self.world.apply(&mut self.setting, &proposal).unwrap();
             self.setting.options.replace.clear();
             let rest = self.plan();
             assert!(rest.is_empty(), "the next plan is not empty:\n{}", show(&rest));

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ipai_core::desired::{DesiredState, without};
+use ipai_core::plan::Proposal;
 use ipai_core::{
     Action, Address, Change, DesiredResource, Foreign, HomeState, LiveResource, LiveState, Outputs,
     Plan, ResourceType, Secret, Value, Verb,
@@ -22,13 +23,18 @@ impl World {
     /// The world that equals what the stack wants, reached by obeying its first plan.
     pub(crate) fn derived_from(setting: &mut Setting) -> Result<Self, String> {
         let mut world = Self::default();
-        let plan = setting.propose(&world.live).plan;
-        world.apply(setting, &plan)?;
+        let proposal = setting.propose(&world.live);
+        world.apply(setting, &proposal)?;
         Ok(world)
     }
 
     /// Carries out a plan. Whatever cannot be done as planned is an error.
-    pub(crate) fn apply(&mut self, setting: &mut Setting, plan: &Plan) -> Result<(), String> {
+    pub(crate) fn apply(
+        &mut self,
+        setting: &mut Setting,
+        proposal: &Proposal,
+    ) -> Result<(), String> {
+        let plan = &proposal.plan;
         // A report may show an object twice; the world has it once.
         let mut ids = BTreeSet::new();
         self.live.resources.retain(|object| ids.insert(object.id.clone()));
@@ -36,8 +42,7 @@ impl World {
             plan.actions.iter().filter(|a| matches!(a.verb, Verb::Create | Verb::Replace));
         let gone = renewed.map(|action| action.address.clone()).collect();
         let outputs = without(&self.live.outputs(), &gone);
-        let (desired, _) = setting.compile(&outputs);
-        let (desired, done) = (by_address(desired), BTreeSet::new());
+        let (desired, done) = (by_address(proposal.desired.clone()), BTreeSet::new());
         let mut walk = Walk { world: self, setting, plan, outputs, desired, ids, done };
         let mut actions: Vec<&Action> = plan.actions.iter().collect();
         actions.sort_by_key(|action| action.stage);
