@@ -260,7 +260,8 @@ impl<'a> Walk<'a> {
                     }
                     events.event(Event::Finished { address, verb });
                 }
-                Err(error) => {
+                Err(mut error) => {
+                    error.cause = self.loaded.vault.redact(&error.cause);
                     self.progress[index] = Progress::Failed;
                     self.report.failed.push((address.clone(), error.clone()));
                     events.event(Event::Failed { address, error });

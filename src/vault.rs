@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use ipai_core::stack::{Generate, SecretDeclaration, SecretSource};
 use ipai_core::{
     Address, BoxFuture, Diagnostic, DigestKey, Events, Execute, Fault, Job, JobResult, Outputs,
-    RemoteError, Secret, hash,
+    RemoteError, Secret, Witness, hash,
 };
 
 use crate::edges::Edges;
@@ -17,6 +17,9 @@ use crate::secrets::{self, Environment, Identities, Kind, SecretsError, Store};
 /// The name of a stack's secret file.
 pub const FILE: &str = "secrets.toml";
 
+/// Shorter values are words that stand everywhere; taking them out would only point at them.
+const SHORTEST_REDACTED: usize = 6;
+
 /// Secrets of one stack, shared by whoever renders and whoever makes them.
 pub struct Vault {
     declared: BTreeMap<String, SecretDeclaration>,
@@ -24,6 +27,7 @@ pub struct Vault {
     /// The sandbox's own age identity file; made when first needed.
     own_identity: Option<PathBuf>,
     variables: BTreeMap<OsString, OsString>,
+    witness: Witness,
     state: Mutex<Known>,
 }
 
@@ -51,6 +55,7 @@ impl Vault {
             path: store,
             own_identity,
             variables: edges.variables.clone(),
+            witness: edges.witness.clone(),
             state: Mutex::new(Known { secrets: BTreeMap::new(), key: DigestKey::new(Vec::new()) }),
         };
         let known = vault.read(folder, edges, problems);
@@ -62,6 +67,15 @@ impl Vault {
     #[must_use]
     pub fn known(&self) -> Known {
         self.lock().clone()
+    }
+
+    /// Takes the values of all secrets out of a text, such as the last log lines of a container that failed.
+    #[must_use]
+    pub fn redact(&self, text: &str) -> String {
+        let known = self.known();
+        let values = known.secrets.values().flatten().map(Secret::expose);
+        let telling = values.filter(|value| value.len() >= SHORTEST_REDACTED);
+        telling.fold(text.to_owned(), |text, value| text.replace(value, "(sensitive value)"))
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
@@ -306,7 +320,9 @@ impl Execute for Vault {
         Box::pin(async move {
             let addresses: Vec<Address> = jobs.into_iter().map(|job| job.address).collect();
             let names: Vec<String> = addresses.iter().map(|address| address.name.clone()).collect();
-            let made = self.make(&names).map_err(|error| {
+            let making = async { self.make(&names) };
+            let made = self.witness.step(|| "store secrets".to_owned(), making).await;
+            let made = made.map_err(|error| {
                 let mut failure =
                     RemoteError::new(Fault::Refused, "make the stack's secrets", error.to_string());
                 failure.hint = error.hint();

@@ -3,7 +3,7 @@
 use ipai_core::{Fault, RemoteError};
 
 use crate::session::SessionError;
-use crate::ssh::SshError;
+use crate::ssh::{SshError, UnknownHost};
 
 /// The most lines of a host's own words in one error.
 const MAX_LINES: usize = 20;
@@ -21,7 +21,36 @@ pub(crate) fn of_session(attempted: &str, error: &SessionError) -> RemoteError {
         SessionError::OutputTooLarge { .. } | SessionError::Protocol { .. } => Fault::BadAnswer,
         SessionError::NotAScript { .. } => Fault::Refused,
     };
-    RemoteError::new(fault, attempted, error.to_string())
+    let mut failure = RemoteError::new(fault, attempted, error.to_string());
+    failure.hint = hint(error).map(str::to_owned);
+    failure
+}
+
+/// What to do about it, where there is more to say than the error itself does.
+fn hint(error: &SessionError) -> Option<&'static str> {
+    let text = match error {
+        SessionError::Connect(error) => match error {
+            SshError::Refused { .. } | SshError::Unreachable { .. } | SshError::TimedOut { .. } => {
+                "check that the droplet runs and that its firewall lets this machine reach the SSH port; the droplet's console at the provider works without either"
+            }
+            SshError::HostKeyMismatch { .. } => {
+                "somebody may be in between, or the host's key was changed outside of ipai; compare the fingerprint on the host itself: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub"
+            }
+            SshError::HostKeyUnknown { why: UnknownHost::NoPin, .. } => {
+                "the droplet carries no `ipai-hostkey:` tag; without a pin ipai talks to no host"
+            }
+            SshError::AuthRefused { .. } | SshError::NoIdentityAccepted { .. } => {
+                "load a key that the host lets in: ssh-add ~/.ssh/id_ed25519, or name one in IPAI_SSH_IDENTITY; the stack's `[ssh]` names the user"
+            }
+            _ => return None,
+        },
+        SessionError::ConnectionLost { .. } => "run the command again: it goes on from what stands",
+        SessionError::SudoRefused { .. } => {
+            "the login user needs sudo without a password, or `[ssh] user = \"root\"`"
+        }
+        _ => return None,
+    };
+    Some(text)
 }
 
 fn fault_of(error: &SshError) -> Fault {
