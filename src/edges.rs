@@ -5,6 +5,8 @@ use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
+use ipai_core::Witness;
+
 /// The surroundings of one run.
 #[derive(Clone, Debug)]
 pub struct Edges {
@@ -18,6 +20,8 @@ pub struct Edges {
     pub output_is_terminal: bool,
     /// Tells whether standard error is a terminal.
     pub talk_is_terminal: bool,
+    /// Watches every step that may change something outside; a test may stop the run at any.
+    pub witness: Witness,
 }
 
 impl Edges {
@@ -32,6 +36,7 @@ impl Edges {
             can_ask: std::io::stdin().is_terminal() && std::io::stderr().is_terminal() && !ci,
             output_is_terminal: std::io::stdout().is_terminal(),
             talk_is_terminal: std::io::stderr().is_terminal(),
+            witness: Witness::default(),
         }
     }
 

@@ -105,10 +105,11 @@ fn digitalocean(
     if let Some(url) = edges.variable("DIGITALOCEAN_API_URL") {
         settings.base_url = url;
     }
-    if let Some(poll) = poll(edges) {
-        settings.poll = poll;
-    }
-    Some(settings)
+    settings.witness = edges.witness.clone();
+    Some(match poll(edges) {
+        Some(poll) => settings.polling(poll),
+        None => settings,
+    })
 }
 
 /// `IPAI_POLL_MS`: how often to look at what is waited for, for clouds that are quicker than the real ones.
@@ -136,6 +137,10 @@ fn cloudflare(
             if let Some(url) = edges.variable("CLOUDFLARE_BASE_URL") {
                 settings.base_url = url;
             }
+            if let Some(poll) = poll(edges) {
+                settings.limits.pause = settings.limits.pause.min(poll);
+            }
+            settings.witness = edges.witness.clone();
             settings
         }
     };
@@ -177,6 +182,7 @@ fn hosts(
     if let Some(poll) = poll(edges) {
         settings.poll = poll;
     }
+    settings.witness = edges.witness.clone();
     settings
 }
 

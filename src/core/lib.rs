@@ -15,6 +15,7 @@ pub mod provider;
 pub mod resource;
 pub mod secret;
 pub mod stack;
+pub mod steps;
 pub mod template;
 pub mod text_diff;
 pub mod tree;
@@ -30,6 +31,7 @@ pub use plan::{Action, Plan, Reason, Verb};
 pub use provider::{Event, Events, Execute, Fault, Job, JobResult, Observe, RemoteError, Scope};
 pub use resource::{Attribute, Change, Default, DesiredResource, Draft, Kind, ResourceType, Types};
 pub use secret::{DigestKey, Secret};
+pub use steps::{Phase, Step, Steps, Witness};
 pub use value::{Attributes, Content, SecretText, Value};
 
 /// A boxed future, so that traits with async methods can be used as objects.

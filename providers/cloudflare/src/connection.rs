@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use cloudflare::framework::Environment;
 use cloudflare::framework::auth::Credentials;
 use cloudflare::framework::endpoint::spec::EndpointSpec;
-use ipai_core::{Fault, RemoteError, Secret};
+use ipai_core::{Fault, RemoteError, Secret, Witness};
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use reqwest::{Client, redirect};
 
@@ -27,6 +27,7 @@ struct Inner {
     token: Secret,
     limits: Limits,
     zones: Mutex<BTreeMap<String, Zone>>,
+    witness: Witness,
 }
 
 impl Connection {
@@ -54,6 +55,7 @@ impl Connection {
             token: settings.token.clone(),
             limits: settings.limits,
             zones: Mutex::default(),
+            witness: settings.witness.clone(),
         };
         Ok(Self(Arc::new(inner)))
     }
@@ -82,7 +84,9 @@ impl Connection {
         hidden: Hidden<'_>,
     ) -> Result<Envelope<E::JsonResponse>, Failure> {
         let request = Request::of(call, &self.0.environment);
-        let answer = self.send(request, attempted).await?;
+        let name = format!("{} {}", request.method, request.url.path());
+        let sending = self.send(request, attempted);
+        let answer = self.0.witness.step(|| name, sending).await?;
         let mut secrets = vec![self.0.token.expose().trim()];
         secrets.extend(hidden);
         judge(&answer, attempted, &secrets)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ipai_core::{Fault, RemoteError, Secret};
+use ipai_core::{Fault, RemoteError, Secret, Witness};
 use reqwest::Url;
 
 /// Where Cloudflare's API is.
@@ -17,13 +17,16 @@ pub struct Settings {
     pub token: Secret,
     /// How long and how much.
     pub limits: Limits,
+    /// Watches every request.
+    pub witness: Witness,
 }
 
 impl Settings {
     /// Settings for Cloudflare itself.
     #[must_use]
     pub fn new(token: Secret) -> Self {
-        Self { base_url: DEFAULT_BASE_URL.to_owned(), token, limits: Limits::default() }
+        let (limits, witness) = Default::default();
+        Self { base_url: DEFAULT_BASE_URL.to_owned(), token, limits, witness }
     }
 }
 

@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ipai_core::{Fault, RemoteError, Secret};
+use ipai_core::{Fault, RemoteError, Secret, Witness};
 use reqwest::Url;
 
 /// The service itself.
@@ -29,6 +29,8 @@ pub struct Settings {
     pub user_agent: String,
     /// Spreads retries.
     pub jitter: Jitter,
+    /// Watches every request.
+    pub witness: Witness,
 }
 
 /// The longest waits, each for one thing.
@@ -91,7 +93,22 @@ impl Settings {
             limits: Limits::default(),
             user_agent: concat!("ipai/", env!("CARGO_PKG_VERSION")).to_owned(),
             jitter: Arc::new(random_fraction),
+            witness: Witness::default(),
         }
+    }
+}
+
+impl Settings {
+    /// Polls so often, and shortens in proportion what is waited for in vain: for services that are quicker, or slower,
+    /// than the real one. Limits that only end what has gone wrong stay.
+    #[must_use]
+    pub fn polling(mut self, poll: Duration) -> Self {
+        let ratio = poll.as_secs_f64() / self.poll.as_secs_f64().max(f64::EPSILON);
+        for limit in [&mut self.limits.backoff, &mut self.limits.tags, &mut self.limits.lookup] {
+            *limit = limit.mul_f64(ratio.min(10.0));
+        }
+        self.poll = poll;
+        self
     }
 }
 

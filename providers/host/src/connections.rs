@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use ipai_core::{Address, DigestKey, Fault, Outputs, RemoteError, Value};
+use ipai_core::{Address, DigestKey, Fault, Outputs, RemoteError, Value, Witness};
 use tokio::sync::Mutex as AsyncMutex;
 
 use crate::failure;
@@ -35,6 +35,8 @@ pub struct Settings {
     pub boot_limit: Duration,
     /// Keys the digests of secrets that a host holds.
     pub key: DigestKey,
+    /// Watches every command.
+    pub witness: Witness,
 }
 
 impl Settings {
@@ -52,6 +54,7 @@ impl Settings {
             poll: Duration::from_secs(2),
             boot_limit: Duration::from_secs(600),
             key,
+            witness: Witness::default(),
         }
     }
 }
@@ -138,17 +141,8 @@ impl Link {
         place: &Place,
         command: &Command,
     ) -> Result<Output, SessionError> {
-        let result = match &mut self.session {
-            Some(session) => session.run(command).await,
-            None => {
-                let target = place.target(settings);
-                let opened = Session::open(&target, settings.sudo, command).await;
-                opened.map(|(session, output)| {
-                    self.session = Some(session);
-                    output
-                })
-            }
-        };
+        let sending = self.send(settings, place, command);
+        let result = settings.witness.step(|| command.name.to_owned(), sending).await;
         // Only an output that was too large leaves a session in step.
         if let Err(error) = &result
             && !matches!(error, SessionError::OutputTooLarge { .. })
@@ -156,6 +150,21 @@ impl Link {
             self.session = None;
         }
         result
+    }
+
+    async fn send(
+        &mut self,
+        settings: &Settings,
+        place: &Place,
+        command: &Command,
+    ) -> Result<Output, SessionError> {
+        if let Some(session) = &mut self.session {
+            return session.run(command).await;
+        }
+        let target = place.target(settings);
+        let (session, output) = Session::open(&target, settings.sudo, command).await?;
+        self.session = Some(session);
+        Ok(output)
     }
 }
 

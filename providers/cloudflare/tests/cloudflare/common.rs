@@ -159,7 +159,8 @@ pub(crate) fn connect(url: &str, token: &str) -> Connection {
         ..Limits::default()
     };
     let token = Secret::new(token.to_owned());
-    Connection::open(&Settings { base_url: url.to_owned(), token, limits }).unwrap()
+    let settings = Settings { base_url: url.to_owned(), limits, ..Settings::new(token) };
+    Connection::open(&settings).unwrap()
 }
 
 pub(crate) fn scope(desired: &DesiredState) -> Scope {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-use ipai_core::{Fault, RemoteError};
+use ipai_core::{Fault, RemoteError, Witness};
 use reqwest::header::{self, HeaderMap, HeaderValue};
 use reqwest::{Client, Response, Url, redirect};
 use serde::de::DeserializeOwned;
@@ -31,6 +31,7 @@ pub(super) struct Wire {
     pub(super) jitter: Jitter,
     /// When the requests of the last minute were sent.
     turns: Mutex<VecDeque<Instant>>,
+    witness: Witness,
 }
 
 /// A request of either type, as the wire sees it.
@@ -111,7 +112,8 @@ impl Wire {
             RemoteError::new(Fault::Unreachable, "prepare for HTTPS", chain(&error))
         })?;
         let (limits, jitter) = (settings.limits.clone(), settings.jitter.clone());
-        Ok(Self { http, base, limits, jitter, turns: Mutex::default() })
+        let witness = settings.witness.clone();
+        Ok(Self { http, base, limits, jitter, turns: Mutex::default(), witness })
     }
 
     /// Waits while the last minute is full. A hundred droplets that are watched at once would else run into the
@@ -132,6 +134,11 @@ impl Wire {
     /// Sends a request once. An answer with any status is an answer.
     pub(super) async fn send(&self, call: &Call<'_>) -> Result<Answer, ApiError> {
         self.take_turn().await;
+        let name = || format!("{} {}", call.method, call.url(&self.base).path());
+        self.witness.step(name, self.exchange(call)).await
+    }
+
+    async fn exchange(&self, call: &Call<'_>) -> Result<Answer, ApiError> {
         let method = reqwest::Method::from_bytes(call.method.as_bytes()).unwrap_or_default();
         let mut request = self.http.request(method, call.url(&self.base));
         if let Some(body) = call.body {
