@@ -12,6 +12,7 @@ use crate::clock::{Clock, Time};
 use crate::fault::Faults;
 use crate::limit::Windows;
 use crate::log::{self, Exchange, Vendor};
+use crate::moment::Watched;
 use crate::seam::Hosts;
 use crate::server::Incoming;
 use crate::world::{Cx, Effect, Setup, World};
@@ -27,6 +28,7 @@ pub(crate) struct App {
     clock: Clock,
     record_bodies: bool,
     hosts: Option<Arc<dyn Hosts>>,
+    pub(crate) watched: Watched,
 }
 
 /// What requests change.
@@ -93,7 +95,8 @@ impl App {
             host_errors: Vec::new(),
             told: HashMap::new(),
         };
-        App { shared: Mutex::new(shared), folder, clock, record_bodies, hosts }
+        let watched = Watched::default();
+        App { shared: Mutex::new(shared), folder, clock, record_bodies, hosts, watched }
     }
 
     /// Locks what requests change. A panic elsewhere left it whole: routes build before they put.

@@ -21,6 +21,9 @@ use crate::route::{Route, route};
 pub(crate) use envelope::{error, no_route};
 pub(crate) use state::State;
 
+/// What all paths begin with.
+pub(crate) const PREFIX: &str = "/client/v4";
+
 /// Every operation, fixed path segments before variable ones.
 pub(crate) const ROUTES: &[Route] = &[
     route("GET", "/user/tokens/verify", token::verify),

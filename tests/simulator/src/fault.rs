@@ -37,6 +37,8 @@ pub enum FaultKind {
     },
     /// Closes the connection without an answer, and does nothing.
     DropBefore,
+    /// Resets the connection without an answer, and does nothing.
+    Reset,
     /// Does what was asked, then closes the connection without an answer.
     DropAfter,
     /// Waits, then goes on as usual.
@@ -129,7 +131,7 @@ impl FaultKind {
                 Some(text(200, page).with("content-type", "text/html"))
             }
             FaultKind::Redirect(location) => Some(Reply::empty(307).with("location", location)),
-            FaultKind::DropBefore => Some(Reply::empty(503)),
+            FaultKind::DropBefore | FaultKind::Reset => Some(Reply::empty(503)),
             _ => None,
         }
     }

@@ -12,6 +12,7 @@ use crate::cloudflare::{records, zones};
 use crate::digitalocean::{Droplet, life};
 use crate::fault::Fault;
 use crate::log::{Exchange, Vendor};
+use crate::moment::Watch;
 use crate::options::{Limits, Pace};
 use crate::world::Cx;
 
@@ -38,6 +39,11 @@ impl WorldHandle {
     /// Forgets all faults.
     pub fn clear_faults(&self) {
         self.0.lock().faults.clear();
+    }
+
+    /// Lets somebody watch requests, and lose some of them.
+    pub fn watch(&self, watch: Option<Watch>) {
+        self.0.watched.set(watch);
     }
 
     /// Returns how many calls a fault struck so far.

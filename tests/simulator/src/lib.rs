@@ -19,6 +19,7 @@ pub mod hosts;
 mod ids;
 mod limit;
 mod log;
+mod moment;
 #[cfg(feature = "openapi")]
 pub mod openapi;
 mod options;
@@ -34,5 +35,6 @@ pub use clock::Clock;
 pub use fault::{Fault, FaultKind};
 pub use handle::{Counts, WorldHandle};
 pub use log::{Exchange, Vendor};
+pub use moment::{Fate, Moment, Stage, Watch};
 pub use options::{Limits, Options, Pace};
 pub use simulator::Simulator;

@@ -12,6 +12,7 @@ use crate::app::App;
 use crate::call::{Answer, Call, Reply, Token};
 use crate::fault::FaultKind;
 use crate::log::Vendor;
+use crate::moment::Stage;
 use crate::route::{self, Route};
 use crate::wire::Scissors;
 use crate::world::Cx;
@@ -36,6 +37,12 @@ pub(crate) struct Incoming {
 }
 
 impl Incoming {
+    /// Method and path, as they stood in the request.
+    fn name(&self) -> String {
+        let prefix = if self.vendor == Vendor::Cloudflare { cloudflare::PREFIX } else { "" };
+        format!("{} {prefix}{}", self.call.method, self.call.path)
+    }
+
     /// Asks the world, whatever the limits say.
     pub(crate) fn run(&self, cx: &mut Cx<'_>) -> Reply {
         let answer: Answer = match (self.vendor, self.route) {
@@ -65,12 +72,18 @@ async fn serve(
     let Some(mut incoming) = read(request).await else {
         return respond(&Reply::empty(413));
     };
+    if app.watched.loses(Stage::Arrived, || incoming.name()) {
+        return finish(&Reply::empty(503), true, &scissors);
+    }
     let fault = app.lock().faults.strike(&incoming.call.method, &incoming.template);
     if let Some(FaultKind::Delay(time)) = &fault {
         tokio::time::sleep(*time).await;
     }
     if let Some(reply) = fault.as_ref().and_then(FaultKind::instead) {
-        let dropped = fault == Some(FaultKind::DropBefore);
+        if fault == Some(FaultKind::Reset) {
+            scissors.reset();
+        }
+        let dropped = matches!(fault, Some(FaultKind::DropBefore | FaultKind::Reset));
         app.record(&incoming, (!dropped).then_some(&reply), true);
         return finish(&reply, dropped, &scissors);
     }
@@ -78,6 +91,9 @@ async fn serve(
         incoming.call.query.retain(|(name, _)| name != "page");
     }
     let reply = ask(&app, &incoming).await;
+    if app.watched.loses(Stage::CarriedOut, || incoming.name()) {
+        return finish(&reply, true, &scissors);
+    }
     let reply = match &fault {
         Some(kind) => kind.bend(incoming.vendor, &incoming.again, reply),
         None => reply,
@@ -104,7 +120,7 @@ async fn read(request: Request) -> Option<Incoming> {
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, LARGEST_BODY).await.ok()?.to_vec();
     let path = parts.uri.path();
-    let (vendor, path, routes) = match path.strip_prefix("/client/v4") {
+    let (vendor, path, routes) = match path.strip_prefix(cloudflare::PREFIX) {
         Some(rest) => (Vendor::Cloudflare, rest, cloudflare::ROUTES),
         None => (Vendor::DigitalOcean, path, digitalocean::ROUTES),
     };

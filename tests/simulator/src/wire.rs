@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::extract::connect_info::Connected;
 use axum::serve::{IncomingStream, Listener};
@@ -22,16 +23,28 @@ pub(crate) struct Wire {
 
 /// Cuts the connection that a request came in on.
 #[derive(Clone, Default)]
-pub(crate) struct Scissors(Arc<AtomicBool>);
+pub(crate) struct Scissors {
+    cut: Arc<AtomicBool>,
+    reset: Arc<AtomicBool>,
+}
 
 impl Scissors {
     /// Lets every later write fail, so that the server closes without an answer.
     pub(crate) fn cut(&self) {
-        self.0.store(true, Ordering::SeqCst);
+        self.cut.store(true, Ordering::SeqCst);
     }
 
-    fn check(&self) -> io::Result<()> {
-        if self.0.load(Ordering::SeqCst) {
+    /// Lets the client see a reset instead of an end when the connection is cut.
+    pub(crate) fn reset(&self) {
+        self.reset.store(true, Ordering::SeqCst);
+    }
+
+    fn check(&self, stream: &TcpStream) -> io::Result<()> {
+        if self.cut.load(Ordering::SeqCst) {
+            if self.reset.load(Ordering::SeqCst) {
+                // Closing without lingering discards what is unsent and tells the other side so.
+                socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO))?;
+            }
             return Err(io::Error::new(io::ErrorKind::ConnectionReset, "cut on purpose"));
         }
         Ok(())
@@ -76,7 +89,7 @@ impl AsyncWrite for Wire {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.cut.check()?;
+        self.cut.check(&self.stream)?;
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
 

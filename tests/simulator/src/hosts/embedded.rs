@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 use super::faults::{Counters, HostFaults};
 use super::folder::HostFolder;
 use super::{Options, first_boot, host_key, session};
+use crate::moment::{Stage, Watch, Watched};
 use crate::seam::{Boot, BoxFuture, Hosts};
 
 /// How long a halt waits for killed programs to be gone.
@@ -32,6 +33,7 @@ pub struct Embedded {
     hosts: Mutex<HashMap<u64, Arc<Host>>>,
     /// The faults that a host has from its first moment on.
     newborn: Mutex<HostFaults>,
+    watched: Arc<Watched>,
 }
 
 /// One host: its folder, its listener and the connections it has.
@@ -47,6 +49,7 @@ pub(super) struct Host {
     next_link: AtomicU64,
     /// How many programs run; halting waits for none.
     pub(super) running: watch::Sender<usize>,
+    watched: Arc<Watched>,
 }
 
 /// One connection, as something that can be cut from outside.
@@ -66,6 +69,7 @@ impl Embedded {
             _reserved: reserved,
             hosts: Mutex::default(),
             newborn: Mutex::default(),
+            watched: Arc::default(),
         })
     }
 
@@ -103,6 +107,11 @@ impl Embedded {
         self.host(id).map(|host| host.faults())
     }
 
+    /// Lets somebody watch what reaches the hosts' programs and what leaves them.
+    pub fn watch(&self, watch: Option<Watch>) {
+        self.watched.set(watch);
+    }
+
     /// Sets the faults of hosts that are booted for the first time from now on.
     pub fn set_newborn_faults(&self, faults: HostFaults) {
         *locked(&self.newborn) = faults;
@@ -116,7 +125,8 @@ impl Embedded {
         let folder = self.folder(boot.id);
         let host = Arc::clone(locked(&self.hosts).entry(boot.id).or_insert_with(|| {
             let address = SocketAddr::from((boot.address, self.port));
-            Arc::new(Host::new(folder.clone(), address, locked(&self.newborn).clone()))
+            let faults = locked(&self.newborn).clone();
+            Arc::new(Host::new(folder.clone(), address, faults, Arc::clone(&self.watched)))
         }));
         tokio::task::spawn_blocking(move || first_boot::first_boot(&folder, &boot))
             .await
@@ -171,7 +181,12 @@ impl Drop for Embedded {
 }
 
 impl Host {
-    fn new(folder: HostFolder, address: SocketAddr, faults: HostFaults) -> Self {
+    fn new(
+        folder: HostFolder,
+        address: SocketAddr,
+        faults: HostFaults,
+        watched: Arc<Watched>,
+    ) -> Self {
         Self {
             folder,
             counters: Arc::default(),
@@ -182,7 +197,13 @@ impl Host {
             links: Mutex::default(),
             next_link: AtomicU64::new(0),
             running: watch::Sender::new(0),
+            watched,
         }
+    }
+
+    /// Tells whoever watches; says whether the connection is to break.
+    pub(super) fn loses(&self, stage: Stage) -> bool {
+        self.watched.loses(stage, || format!("host {}", self.address.ip()))
     }
 
     /// Returns the present faults.

@@ -19,6 +19,7 @@ use tokio::sync::watch;
 use super::embedded::{Host, Link};
 use super::faults::Counters;
 use super::{PROGRAM_MARK, REFUSAL, REFUSED};
+use crate::moment::Stage;
 
 /// The most that is read from a program at once: what russh puts into one packet.
 const CHUNK: usize = 32 * 1024;
@@ -79,6 +80,10 @@ impl Client {
     ) -> Result<(), russh::Error> {
         tokio::time::sleep(self.host.faults().delay).await;
         Counters::count(&self.host.counters.execs);
+        if self.host.loses(Stage::Started) {
+            self.link.cut();
+            return Ok(());
+        }
         let mut child = match self.start(command) {
             Ok(child) => child,
             Err(error) => return fail(out, &format!("cannot run sh: {error}\n")).await,
@@ -156,6 +161,10 @@ impl Client {
         loop {
             match input.wait().await {
                 Some(ChannelMsg::Data { data }) => {
+                    if self.host.loses(Stage::Input) {
+                        self.link.cut();
+                        std::future::pending::<()>().await;
+                    }
                     let (data, cut) = self.until_cut(&data, fed);
                     fed += data.len() as u64;
                     // A program may close its input; the rest is then thrown away.
@@ -208,6 +217,10 @@ impl Client {
                 }
                 _ => size,
             };
+            if self.host.loses(Stage::Output) {
+                self.link.cut();
+                return;
+            }
             let bytes = buffer[..size].to_vec();
             let result = match kind {
                 None => out.data_bytes(bytes).await,
