@@ -107,7 +107,11 @@ fn a_record_changed_by_hand_is_drift_and_a_file_too() {
             json!({"content": "\"v=spf1 +all\""}),
         )
         .unwrap();
-    std::fs::write(world.host_path("/opt/ipai/shop/proxy/Caddyfile"), "# by hand\n").unwrap();
+    let by_hand = world.host_path("/opt/ipai/shop/proxy/Caddyfile");
+    std::fs::write(&by_hand, "# by hand\n").unwrap();
+    // Surely after the containers started, so that none of them can have loaded it.
+    let later = std::time::SystemTime::now() + std::time::Duration::from_secs(5);
+    std::fs::File::options().write(true).open(&by_hand).unwrap().set_modified(later).unwrap();
     let plan = world.run(&["plan"]).expect(0).says("0 to add, 2 to change").says("-# by hand");
     assert_eq!(plan.out.matches("drifted").count(), 2, "{}", plan.out);
     world.apply();
