@@ -9,6 +9,7 @@ pub mod diagnostic;
 pub mod fields;
 pub mod hash;
 pub mod live;
+pub mod lock;
 pub mod order;
 pub mod plan;
 pub mod provider;
