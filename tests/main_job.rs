@@ -287,3 +287,22 @@ fn no_secret_is_printed_saved_or_world_readable() {
     assert!(std::fs::read_to_string(&env).unwrap().contains(CANARY));
     assert_eq!(std::fs::metadata(&env).unwrap().permissions().mode() & 0o777, 0o600);
 }
+
+#[test]
+fn every_request_and_answer_of_a_whole_life_fits_the_vendors_own_documents() {
+    let world = World::new();
+    world.apply();
+    world.edit("stack.toml", "v=spf1 -all", "v=spf1 mx -all");
+    world.edit("stack.toml", "tags = [\"shop\"]", "tags = [\"shop\", \"blue\"]");
+    world.edit("stack.toml", "\"tcp 443 from 0.0.0.0/0 ::/0\"", "\"tcp 443 from 203.0.113.0/24\"");
+    world.apply();
+    world.edit("stack.toml", "region = \"fra1\"", "region = \"ams3\"");
+    let allow = ["--auto-approve", "--allow-data-loss", "digitalocean.droplet.web"];
+    world.run(&[&["apply"], &allow[..]].concat()).expect(0);
+    world.run(&[&["destroy"], &allow[..]].concat()).expect(0);
+    let validator = ipai_simulator::openapi::Validator::new().unwrap();
+    let log = world.cloud().log();
+    let violations: Vec<String> = log.iter().flat_map(|exchange| validator.check(exchange)).collect();
+    assert_eq!(violations, Vec::<String>::new());
+    assert!(log.len() > 40, "only {} exchanges were checked", log.len());
+}
