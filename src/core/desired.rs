@@ -1,5 +1,7 @@
 //! From a stack's text to the desired state: rendering, type checks, references, canonical attributes.
 
+mod uses;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use minijinja::Value as Jinja;
@@ -16,6 +18,8 @@ use crate::stack::{Declared, Stack, content_source};
 use crate::template::{Context, Origin, Rendered, Renderer};
 use crate::tree::{Data, Node, Table};
 use crate::value::{Attributes, Content, SecretText, Value};
+
+pub use uses::used_secrets;
 
 /// What a stack wants.
 #[derive(Clone, Debug)]

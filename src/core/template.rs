@@ -1,5 +1,7 @@
 //! Templates: minijinja in strict mode, with every use of a secret and of another resource's output noted.
 
+mod filters;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -92,14 +94,7 @@ impl Renderer {
     /// Prepares for rendering.
     #[must_use]
     pub fn new(context: Context) -> Self {
-        let mut environment = Environment::new();
-        environment.set_undefined_behavior(UndefinedBehavior::Strict);
-        environment.set_auto_escape_callback(|_| AutoEscape::None);
-        if let Ok(syntax) = SyntaxConfig::builder().keep_trailing_newline(true).build() {
-            environment.set_syntax(syntax);
-        }
-        environment.set_formatter(write_value);
-        Self { environment, context: Arc::new(context) }
+        Self { environment: environment(), context: Arc::new(context) }
     }
 
     /// Renders one template.
@@ -201,6 +196,29 @@ impl Renderer {
         }
         known
     }
+}
+
+fn environment() -> Environment<'static> {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_auto_escape_callback(|_| AutoEscape::None);
+    if let Ok(syntax) = SyntaxConfig::builder().keep_trailing_newline(true).build() {
+        environment.set_syntax(syntax);
+    }
+    environment.set_formatter(write_value);
+    filters::add(&mut environment);
+    environment
+}
+
+/// The secrets that a template names, in whichever branch. Nothing is rendered; a template that cannot be read names
+/// none.
+#[must_use]
+pub fn named_secrets(source: &str) -> BTreeSet<String> {
+    let environment = environment();
+    let Ok(template) = environment.template_from_str(source) else { return BTreeSet::new() };
+    let names = template.undeclared_variables(true);
+    let secrets = names.iter().filter_map(|name| name.strip_prefix("secret."));
+    secrets.filter_map(|rest| rest.split('.').next()).map(str::to_owned).collect()
 }
 
 /// Writes truth as TOML, YAML and JSON do, and refuses a resource where one of its outputs is meant.
@@ -408,6 +426,13 @@ mod tests {
         let rendered = render("x={{ secret.known | urlencode }}").unwrap();
         assert_eq!(rendered.text, "x=p%40ss");
         assert!(rendered.secrets.contains("known") && rendered.unknown.is_empty());
+    }
+
+    #[test]
+    fn secrets_are_named_in_branches_that_are_not_taken_too() {
+        let source = "{% if false %}{{ secret.mail }}{% endif %}{{ secret.known | urlencode }}";
+        assert_eq!(named_secrets(source), ["known".to_owned(), "mail".to_owned()].into());
+        assert!(named_secrets("{{ secret.broken").is_empty());
     }
 
     #[test]
