@@ -1,10 +1,11 @@
 # shellcheck shell=bash
-# What every build script of the lab shares: progress, content hashes, and containers that install packages.
+# What every build script of the lab shares: progress and content hashes.
 #
 # An image's tag is the hash of everything that its recipe reads, so building again costs a look. The versions of
 # packages are not part of it: they are whatever the archive had on the day of the first build.
 
 set -euo pipefail
+shopt -s inherit_errexit
 
 lab=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # Images that were saved for loading into droplets. The ipai program looks in the same place.
@@ -41,39 +42,5 @@ have_image() { docker image inspect "$1" > /dev/null 2>&1; }
 
 size_of() { docker image inspect --format '{{.Size}}' "$1" | awk '{ printf "%.0f MB", $1 / 1000000 }'; }
 
-# How this machine reaches package registries. Containers that install see it in /run/machine; images keep none of it.
-machine_settings() {
-  local name
-  apt-config dump 2> /dev/null | grep -E '^Acquire::(https?::|Check-|Retries|ForceIPv)' > "$1/apt.conf" || : > "$1/apt.conf"
-  printf 'DPkg::Options { "--force-unsafe-io"; };\nAPT::Install-Recommends "false";\n' >> "$1/apt.conf"
-  cp "${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt}" "$1/ca.crt"
-  {
-    for name in APT_CONFIG=/run/machine/apt.conf DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 \
-      {SSL_CERT_FILE,PIP_CERT,NODE_EXTRA_CA_CERTS,npm_config_cafile}=/run/machine/ca.crt; do
-      echo "export $name"
-    done
-    for name in {http,https,no}_proxy {HTTP,HTTPS,NO}_PROXY PIP_INDEX_URL PIP_EXTRA_INDEX_URL npm_config_registry; do
-      [ -z "${!name-}" ] || printf 'export %s=%q\n' "$name" "${!name}"
-    done
-  } > "$1/env"
-}
-
-# layer NAME BASE FOLDER: runs FOLDER/install.sh in a container of BASE, with FOLDER at /run/recipe, and keeps what it
-# leaves, with the instructions of FOLDER/Dockerfile, as the image NAME. (Packages are not installed by `docker build`:
-# mounts that leave no trace need BuildKit there, which Debian 12's Docker lacks.)
-layer() {
-  local name=$1 base=$2 folder=$3 settings container status=0
-  settings=$(mktemp -d)
-  machine_settings "$settings"
-  container=$(docker create --network host -v "$folder:/run/recipe:ro" -v "$settings:/run/machine:ro" --entrypoint bash \
-    "$base" -c '. /run/machine/env && exec bash -euo pipefail /run/recipe/install.sh')
-  nice -n 10 docker start --attach "$container" > "$settings/log" 2>&1 &&
-    docker commit "$container" "$name-filled" > /dev/null &&
-    { echo "FROM $name-filled"; cat "$folder/Dockerfile"; } | docker build --quiet --tag "$name" - > "$settings/log" 2>&1 ||
-    status=$?
-  docker rm -f "$container" > /dev/null
-  docker rmi "$name-filled" > /dev/null 2>&1 || :
-  [ "$status" = 0 ] || tail -n 40 "$settings/log" >&2
-  rm -rf "$settings"
-  [ "$status" = 0 ] || die "building $name failed ($status); its last words are above"
-}
+# shellcheck source-path=SCRIPTDIR source=layer.sh
+. "$lab/layer.sh"

@@ -4,7 +4,7 @@
 . "$(dirname "$0")/../common.sh"
 need_docker
 
-image=ipai-lab/host:$(digest common.sh base.sh host-image)
+image=ipai-lab/host:$(digest base.sh layer.sh host-image)
 if ! have_image "$image"; then
   base=$("$lab/base.sh" trixie)
   say 'host image: systemd, sshd, cloud-init, Docker, Compose'
