@@ -10,7 +10,7 @@ use reqwest::Url;
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use crate::wire::{BatchAnswer, RecordList, ZoneList};
+use crate::wire::{BatchAnswer, Deleted, Record, RecordList, ZoneList};
 
 /// How many records one page may bring; the API allows far more, answers this size stay below a few megabytes.
 pub(crate) const PAGE_SIZE: u64 = 5_000;
@@ -69,6 +69,99 @@ impl EndpointSpec for ListRecords<'_> {
     }
 }
 
+/// Lists the records of one name and type.
+#[derive(Debug)]
+pub(crate) struct FindRecords<'a> {
+    pub(crate) zone: &'a str,
+    pub(crate) name: &'a str,
+    pub(crate) kind: &'a str,
+}
+
+#[derive(Serialize)]
+struct RecordQuery<'a> {
+    name: &'a str,
+    r#type: &'a str,
+}
+
+impl EndpointSpec for FindRecords<'_> {
+    type JsonResponse = RecordList;
+    type ResponseType = ApiSuccess<RecordList>;
+
+    fn method(&self) -> Method {
+        Method::GET
+    }
+    fn path(&self) -> String {
+        format!("zones/{}/dns_records", self.zone)
+    }
+    fn query(&self) -> Option<String> {
+        serialize_query(&RecordQuery { name: self.name, r#type: self.kind })
+    }
+}
+
+/// Creates a record.
+#[derive(Debug)]
+pub(crate) struct CreateRecord<'a> {
+    pub(crate) zone: &'a str,
+    pub(crate) record: &'a Json,
+}
+
+impl EndpointSpec for CreateRecord<'_> {
+    type JsonResponse = Record;
+    type ResponseType = ApiSuccess<Record>;
+
+    fn method(&self) -> Method {
+        Method::POST
+    }
+    fn path(&self) -> String {
+        format!("zones/{}/dns_records", self.zone)
+    }
+    fn body(&self) -> Option<RequestBody<'_>> {
+        Some(RequestBody::Json(self.record.to_string()))
+    }
+}
+
+/// Changes a record. The id must be a checked one.
+#[derive(Debug)]
+pub(crate) struct ChangeRecord<'a> {
+    pub(crate) zone: &'a str,
+    pub(crate) id: &'a str,
+    pub(crate) change: &'a Json,
+}
+
+impl EndpointSpec for ChangeRecord<'_> {
+    type JsonResponse = Record;
+    type ResponseType = ApiSuccess<Record>;
+
+    fn method(&self) -> Method {
+        Method::PATCH
+    }
+    fn path(&self) -> String {
+        format!("zones/{}/dns_records/{}", self.zone, self.id)
+    }
+    fn body(&self) -> Option<RequestBody<'_>> {
+        Some(RequestBody::Json(self.change.to_string()))
+    }
+}
+
+/// Deletes a record. The id must be a checked one.
+#[derive(Debug)]
+pub(crate) struct DeleteRecord<'a> {
+    pub(crate) zone: &'a str,
+    pub(crate) id: &'a str,
+}
+
+impl EndpointSpec for DeleteRecord<'_> {
+    type JsonResponse = Deleted;
+    type ResponseType = ApiSuccess<Deleted>;
+
+    fn method(&self) -> Method {
+        Method::DELETE
+    }
+    fn path(&self) -> String {
+        format!("zones/{}/dns_records/{}", self.zone, self.id)
+    }
+}
+
 /// Changes records of a zone in one transaction.
 #[derive(Debug)]
 pub(crate) struct ChangeRecords<'a> {
@@ -105,6 +198,7 @@ impl EndpointSpec for ChangeRecords<'_> {
 
 impl Read for FindZone<'_> {}
 impl Read for ListRecords<'_> {}
+impl Read for FindRecords<'_> {}
 impl Read for GetUserTokenStatus {}
 
 /// A request as it goes over the wire, credentials left out.
@@ -147,6 +241,26 @@ mod tests {
         assert_eq!(verify.url.as_str(), format!("{base}/user/tokens/verify"));
         for request in [find, list, verify] {
             assert_eq!((request.method, request.body), (Method::GET, None));
+        }
+    }
+
+    #[test]
+    fn calls_on_single_records_have_their_exact_wire_form() {
+        let body = json!({"type": "TXT", "comment": "c"});
+        let find = at(&FindRecords { zone: "z1", name: "a._b.example.com", kind: "TXT" });
+        let create = at(&CreateRecord { zone: "z1", record: &body });
+        let change = at(&ChangeRecord { zone: "z1", id: "r1", change: &body });
+        let delete = at(&DeleteRecord { zone: "z1", id: "r1" });
+        let text = body.to_string();
+        for (request, method, path, body) in [
+            (find, Method::GET, "?name=a._b.example.com&type=TXT", None),
+            (create, Method::POST, "", Some(&text)),
+            (change, Method::PATCH, "/r1", Some(&text)),
+            (delete, Method::DELETE, "/r1", None),
+        ] {
+            let url = format!("http://127.0.0.1:1/client/v4/zones/z1/dns_records{path}");
+            assert_eq!((request.url.as_str(), request.method), (&*url, method));
+            assert_eq!(request.body.as_ref(), body);
         }
     }
 

@@ -8,8 +8,9 @@ use cloudflare::framework::Environment;
 use cloudflare::framework::auth::Credentials;
 use cloudflare::framework::endpoint::spec::EndpointSpec;
 use ipai_core::{Fault, RemoteError, Secret, Witness};
-use reqwest::header::{CONTENT_TYPE, HeaderValue};
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderValue};
 use reqwest::{Client, redirect};
+use serde::de::DeserializeOwned;
 
 use crate::answer::{Answer, Hidden, judge};
 use crate::api::Request;
@@ -83,13 +84,37 @@ impl Connection {
         attempted: &str,
         hidden: Hidden<'_>,
     ) -> Result<Envelope<E::JsonResponse>, Failure> {
+        let answer = self.exchange(call, attempted).await?;
+        self.judge(&answer, attempted, hidden)
+    }
+
+    /// Makes a call once that sends no secret, and tells what time it is at the other side.
+    pub(crate) async fn call_dated<E: EndpointSpec>(
+        &self,
+        call: &E,
+        attempted: &str,
+    ) -> Result<Dated<Envelope<E::JsonResponse>>, Failure> {
+        let answer = self.exchange(call, attempted).await?;
+        let date = answer.headers.get(DATE).and_then(|date| date.to_str().ok()).map(str::to_owned);
+        Ok(Dated { envelope: self.judge(&answer, attempted, &[])?, date })
+    }
+
+    async fn exchange(&self, call: &impl EndpointSpec, attempted: &str) -> Result<Answer, Failure> {
         let request = Request::of(call, &self.0.environment);
         let name = format!("{} {}", request.method, request.url.path());
         let sending = self.send(request, attempted);
-        let answer = self.0.witness.step(|| name, sending).await?;
+        self.0.witness.step(|| name, sending).await
+    }
+
+    fn judge<T: DeserializeOwned>(
+        &self,
+        answer: &Answer,
+        attempted: &str,
+        hidden: Hidden<'_>,
+    ) -> Result<Envelope<T>, Failure> {
         let mut secrets = vec![self.0.token.expose().trim()];
         secrets.extend(hidden);
-        judge(&answer, attempted, &secrets)
+        judge(answer, attempted, &secrets)
     }
 
     async fn send(&self, request: Request, attempted: &str) -> Result<Answer, Failure> {
@@ -141,6 +166,12 @@ impl Connection {
         };
         credentials.headers().into_iter().map(sensitive).collect()
     }
+}
+
+/// An answer together with the header `Date` that came with it.
+pub(crate) struct Dated<T> {
+    pub(crate) envelope: T,
+    pub(crate) date: Option<String>,
 }
 
 /// No answer, or not a whole one.

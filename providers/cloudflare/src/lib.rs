@@ -16,6 +16,7 @@ mod dns_record;
 mod execute;
 mod failure;
 mod join;
+mod lock;
 mod marker;
 mod name;
 mod observe;
@@ -31,6 +32,7 @@ use ipai_core::ResourceType;
 pub use connection::Connection;
 pub use dns_record::DnsRecord;
 pub use execute::CloudflareExecutor;
+pub use lock::CloudflareLock;
 pub use observe::CloudflareObserver;
 pub use settings::{DEFAULT_BASE_URL, Limits, Settings};
 

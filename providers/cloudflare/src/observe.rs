@@ -11,6 +11,7 @@ use crate::PROVIDER;
 use crate::connection::Connection;
 use crate::dns_record::{self, RecordType, live, text, wanted};
 use crate::join::join_all;
+use crate::lock::is_lock;
 use crate::marker::Marker;
 use crate::patience::Teller;
 use crate::reader::Reader;
@@ -93,7 +94,8 @@ fn report(
     let names: BTreeSet<&str> = desired.iter().filter_map(|d| d.text("name")).collect();
     let mut state = LiveState::default();
     let (mut strangers, mut neighbours) = (0, 0);
-    for record in records {
+    // Locks come and go with the runs that hold them, and are no part of any plan.
+    for record in records.iter().filter(|record| !is_lock(record)) {
         let marker = record.comment.as_deref().and_then(Marker::parse);
         let ours = marker.as_ref().filter(|m| m.stack == stack.as_str());
         let kind = RecordType::parse(&record.kind).filter(|_| !record.is_cloudflares());

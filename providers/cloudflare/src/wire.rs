@@ -89,7 +89,17 @@ pub(crate) struct Record {
     /// When it was created.
     #[serde(default)]
     pub(crate) created_on: Option<String>,
+    /// When it was changed last.
+    #[serde(default)]
+    pub(crate) modified_on: Option<String>,
+    /// When its comment was changed last.
+    #[serde(default)]
+    pub(crate) comment_modified_on: Option<String>,
 }
+
+/// What is left of a deleted record.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Deleted {}
 
 /// The answer to a batch: whole records, in the order of the request.
 #[derive(Debug, Default, Deserialize)]
@@ -114,6 +124,8 @@ pub(crate) struct RecordList(pub(crate) Vec<Record>);
 
 impl ApiResult for ZoneList {}
 impl ApiResult for RecordList {}
+impl ApiResult for Record {}
+impl ApiResult for Deleted {}
 impl ApiResult for BatchAnswer {}
 
 impl Record {

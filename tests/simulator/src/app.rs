@@ -158,6 +158,7 @@ impl App {
             (failure(incoming.vendor, &message), Errand::default())
         });
         reply.headers.extend(headers);
+        reply = reply.with("date", self.clock.time(number).to_http_text());
         if incoming.vendor == Vendor::DigitalOcean {
             reply = reply.with("x-request-id", ids::uuid("request", number));
         }

@@ -57,6 +57,20 @@ impl Time {
         }
     }
 
+    /// Formats as the header `Date` does (RFC 9110, section 5.6.7): `Fri, 02 Jan 2026 03:04:05 GMT`.
+    pub(crate) fn to_http_text(self) -> String {
+        const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+        const MONTHS: [&str; 12] = [
+            "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+        ];
+        let (days, second) = (self.seconds() / 86_400, self.seconds() % 86_400);
+        let (year, month, day) = civil(days);
+        let weekday = DAYS[usize::try_from(days % 7).unwrap_or(0)];
+        let month = MONTHS[usize::try_from(month - 1).unwrap_or(0)];
+        let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+        format!("{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} GMT")
+    }
+
     fn date_time(self) -> String {
         let (days, second) = (self.seconds() / 86_400, self.seconds() % 86_400);
         let (year, month, day) = civil(days);
@@ -87,6 +101,8 @@ mod tests {
         let time = Time(1_756_326_984_966_700);
         assert_eq!(time.to_seconds_text(), "2025-08-27T20:36:24Z");
         assert_eq!(time.to_fraction_text(), "2025-08-27T20:36:24.9667Z");
+        assert_eq!(time.to_http_text(), "Wed, 27 Aug 2025 20:36:24 GMT");
+        assert_eq!(Time(0).to_http_text(), "Thu, 01 Jan 1970 00:00:00 GMT");
         assert_eq!(Time(951_782_400_000_000).to_fraction_text(), "2000-02-29T00:00:00Z");
     }
 

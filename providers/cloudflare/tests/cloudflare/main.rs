@@ -5,6 +5,7 @@
 mod answers;
 mod common;
 mod life;
+mod locks;
 mod mishaps;
 mod rules;
 mod seeing;
