@@ -34,4 +34,9 @@ pub trait Hosts: Send + Sync {
 
     /// Destroys a host: it stops answering and its files are gone.
     fn delete(&self, id: u64) -> BoxFuture<'_, io::Result<()>>;
+
+    /// Tells whether hosts go on when the simulator stops. Those that cannot are halted then.
+    fn outlive(&self) -> bool {
+        false
+    }
 }

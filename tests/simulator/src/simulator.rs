@@ -26,6 +26,8 @@ pub struct Simulator {
     /// The port at which every host's SSH listens, on its own address.
     pub ssh_port: u16,
     handle: WorldHandle,
+    /// Tells whether the machines go on without it.
+    outlived: bool,
     /// Dropping it stops the server.
     stop: Option<oneshot::Sender<()>>,
     server: JoinHandle<io::Result<()>>,
@@ -66,6 +68,7 @@ impl Simulator {
             digitalocean_url: base,
             ssh_port,
             handle: WorldHandle(app),
+            outlived: options.hosts.is_some_and(|hosts| hosts.outlive()),
             stop: Some(stop),
             server,
         })
@@ -77,13 +80,15 @@ impl Simulator {
     }
 
     /// Stops answering: idle connections are closed, the listener is gone, requests under way get
-    /// a second to end, and machines are powered off. A start in the same folder goes on from here.
+    /// a second to end, and machines are powered off unless they outlive it. A start in the same folder goes on from here.
     pub async fn stop(mut self) {
         self.stop.take();
         if tokio::time::timeout(Duration::from_secs(1), &mut self.server).await.is_err() {
             self.server.abort();
         }
-        self.handle.halt_all().await;
+        if !self.outlived {
+            self.handle.halt_all().await;
+        }
     }
 }
 

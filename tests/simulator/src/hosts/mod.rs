@@ -6,8 +6,11 @@
 //!
 //! Neither is a container: programs run as the user who started the simulator, on this machine,
 //! with `IPAI_ROOT` naming the folder that plays the host's root.
+//!
+//! The third, [`DockerHosts`], is: every host is a container with systemd, cloud-init and Docker.
 
 mod cloud_config;
+pub mod docker;
 mod embedded;
 mod exec;
 mod faults;
@@ -18,6 +21,7 @@ mod session;
 mod sshd;
 
 pub use cloud_config::{CloudConfig, User, WriteFile};
+pub use docker::{DockerHosts, DockerOptions};
 pub use embedded::Embedded;
 pub use faults::{Counters, HostFaults};
 pub use folder::HostFolder;
