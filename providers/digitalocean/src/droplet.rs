@@ -13,7 +13,7 @@ use ipai_core::{Attribute, Change, Default, Diagnostic, Draft, Kind, ResourceTyp
 use crate::{PROVIDER, marker};
 
 pub(crate) use body::creation;
-pub(crate) use live::{Surroundings, is_young, live_resource, outputs};
+pub(crate) use live::{Surroundings, UNFINISHED, is_young, live_resource, outputs};
 pub use user_data::Birth;
 
 /// The resource type `digitalocean.droplet`.

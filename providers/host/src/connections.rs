@@ -201,8 +201,8 @@ impl Place {
             return Err(RemoteError::new(Fault::WrongHostKey, attempted(), cause)
                 .hint(format!("replace it (--replace {home}), or give it the tag ipai-hostkey:HEX with the SHA-256 fingerprint of its key")));
         }
-        let young = outputs.get("young").and_then(Value::as_bool).unwrap_or(false);
-        Ok(Self { address: address.to_owned(), pin: HostKeyPin::Fingerprints(pins), young })
+        let (address, young) = (address.to_owned(), is_young(outputs));
+        Ok(Self { address, pin: HostKeyPin::Fingerprints(pins), young })
     }
 
     fn target(&self, settings: &Settings) -> Target {
@@ -236,6 +236,11 @@ impl Place {
         );
         self.young && (login || matches!(error, SessionError::SudoRefused { .. }))
     }
+}
+
+/// Tells whether a home was created so recently that it may still be in the making.
+pub(crate) fn is_young(outputs: &Outputs) -> bool {
+    outputs.get("young").and_then(Value::as_bool).unwrap_or(false)
 }
 
 /// Runs a command and turns a failure into the provider's error.

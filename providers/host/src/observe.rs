@@ -14,7 +14,7 @@ use ipai_core::{
 };
 
 use crate::compose::file_path;
-use crate::connections::{Connections, Link, Place, run};
+use crate::connections::{Connections, Link, Place, is_young, run};
 use crate::failure;
 use crate::manifest::Manifest;
 use crate::session::Command;
@@ -112,7 +112,11 @@ struct Look {
 
 impl Look {
     async fn look(self) -> Result<LiveState, RemoteError> {
-        let place = Place::of(&self.home, &self.outputs)?;
+        let place = match Place::of(&self.home, &self.outputs) {
+            // An earlier run was killed while it was being made.
+            Err(_) if is_young(&self.outputs) => return Ok(self.not_ready()),
+            place => place?,
+        };
         let link = self.connections.link(&self.home);
         let mut link = link.lock().await;
         let settings = self.connections.settings();

@@ -28,6 +28,18 @@ pub(crate) fn is_young(droplet: &Droplet, now: i64) -> bool {
     epoch_of_rfc3339(&droplet.created_at).is_some_and(|born| now - born < YOUTH_SECONDS)
 }
 
+/// What a droplet is called in place of `on` while it is being made: a run that was killed meanwhile left it so, and
+/// the next one has to wait for what others refer to.
+pub(crate) const UNFINISHED: &str = "new";
+
+/// Tells whether a new droplet lacks what it gets after its creation: its start, an address, its tags.
+fn is_unfinished(droplet: &Droplet, now: i64) -> bool {
+    let lacks = droplet.status == Status::New
+        || droplet.public_v4().next().is_none()
+        || droplet.tags.is_empty();
+    lacks && is_young(droplet, now)
+}
+
 /// The resource that a droplet of ours is.
 pub(crate) fn live_resource(
     address: &Address,
@@ -49,7 +61,11 @@ pub(crate) fn live_resource(
 
 fn attributes(droplet: &Droplet, marks: &Marks, around: Surroundings<'_>) -> Attributes {
     let feature = |name: &str| Value::Bool(droplet.features.iter().any(|f| f == name));
-    let power = if droplet.status == Status::Off { "off" } else { "on" };
+    let power = match droplet.status {
+        Status::Off => "off",
+        _ if is_unfinished(droplet, around.now) => UNFINISHED,
+        _ => "on",
+    };
     let mut attributes: Attributes = [
         ("name".to_owned(), Value::text(&*droplet.name)),
         ("region".to_owned(), Value::text(&*droplet.region.slug)),

@@ -113,12 +113,13 @@ impl Task<'_> {
         Ok(())
     }
 
-    /// Sends an action; tells whether it may have been taken. While another event holds the droplet it is not.
+    /// Sends an action that may be repeated; tells whether it was taken. While another event holds the droplet it is
+    /// not, and after a lost answer nobody knows.
     async fn ask_once(&self, change: &Change) -> Result<bool, RemoteError> {
         match self.executor.writer.act(change).await {
             Ok(_) => Ok(true),
-            Err(error) if error.is_pending_event() => Ok(false),
-            Err(error) if error.may_have_happened() || error.says("already") => Ok(true),
+            Err(error) if error.is_pending_event() || error.may_have_happened() => Ok(false),
+            Err(error) if error.says("already") => Ok(true),
             Err(error) => Err(error.into()),
         }
     }

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::Task;
 use crate::api::{Droplet, Status};
+use crate::droplet::UNFINISHED;
 use crate::marker::Marks;
 
 impl Task<'_> {
@@ -12,6 +13,9 @@ impl Task<'_> {
     /// taken up again.
     pub(super) async fn update_droplet(&self) -> Result<Outputs, RemoteError> {
         let id = self.observed_id()?.ok_or_else(|| self.refuse("no droplet was observed"))?;
+        if self.observed_unfinished() {
+            self.grown_up(id, true).await?;
+        }
         let droplet = self.recognised(self.free_droplet(id).await?).await?;
         self.executor.remember(&self.job.address, id);
         self.rename(&droplet).await?;
@@ -20,6 +24,12 @@ impl Task<'_> {
         self.align_tags(&droplet).await?;
         self.mark_version(&droplet).await?;
         self.outputs_now(id, &Marks::read(&self.job.stack, &droplet.tags).host_keys).await
+    }
+
+    /// Tells whether an earlier run was killed while the droplet was being made.
+    fn observed_unfinished(&self) -> bool {
+        let live = self.job.live.as_ref();
+        live.and_then(|live| live.attributes.get("power")?.as_text()) == Some(UNFINISHED)
     }
 
     async fn rename(&self, droplet: &Droplet) -> Result<(), RemoteError> {
