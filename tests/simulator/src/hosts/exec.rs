@@ -167,6 +167,7 @@ impl Client {
                     }
                     let (data, cut) = self.until_cut(&data, fed);
                     fed += data.len() as u64;
+                    self.host.counters.stdin.fetch_add(data.len() as u64, Ordering::Relaxed);
                     // A program may close its input; the rest is then thrown away.
                     if let Some(pipe) = &mut stdin
                         && pipe.write_all(data).await.is_err()

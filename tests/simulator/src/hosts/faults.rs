@@ -32,6 +32,8 @@ pub struct Counters {
     pub channels: AtomicU64,
     /// Programs that were started; refused commands do not count.
     pub execs: AtomicU64,
+    /// Bytes of standard input that reached programs.
+    pub stdin: AtomicU64,
 }
 
 impl Counters {
