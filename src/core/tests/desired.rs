@@ -368,11 +368,11 @@ fn what_a_type_checks_itself_is_reported_at_the_attribute() {
 fn secrets_say_where_they_come_from() {
     check(
         "[secret.a]\ngenerate = 'dice'",
-        "stack.toml:4:12 Not a way to generate a secret (use \"password\", \"hex\", or \"bcrypt\" together with `of = \"other_secret\"`)",
+        "stack.toml:4:12 Not a way to generate a secret (use \"password\", \"hex\", \"keypair\", or \"bcrypt\" and \"public_key\" together with `of = \"other_secret\"`)",
     );
     check(
         "[secret.a]\ngenerate = 'bcrypt'",
-        "stack.toml:4:12 Not a way to generate a secret (use \"password\", \"hex\", or \"bcrypt\" together with `of = \"other_secret\"`)",
+        "stack.toml:4:12 Not a way to generate a secret (use \"password\", \"hex\", \"keypair\", or \"bcrypt\" and \"public_key\" together with `of = \"other_secret\"`)",
     );
     check(
         "[secret.a]\ngenerate = 'hex'\nenv = 'A'",
@@ -436,6 +436,17 @@ fn all_mistakes_come_back_at_once_in_the_order_of_the_text() {
         stack.toml:12:15 Reference to nothing (did you mean \"toy.box.a\"?)
         ",
     );
+}
+
+#[test]
+fn compiling_alone_reports_in_the_order_of_the_text() {
+    // Addresses sort otherwise: what stands last in the text is read first.
+    let setting = Setting::new(
+        "[toy.record.b]\nname = 'b'\ncontent = '{{ var.x }}'\n[toy.box.a]\nimage = '{{ var.y }}'",
+    );
+    let (_, problems) = setting.compile(&BTreeMap::new());
+    let places: Vec<usize> = problems.iter().map(|p| p.at.as_ref().unwrap().start).collect();
+    assert!(places.len() == 2 && places[0] < places[1], "{places:?}");
 }
 
 #[test]
