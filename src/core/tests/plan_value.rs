@@ -87,6 +87,24 @@ fn what_stands_live_where_a_secret_should_be_is_never_shown() {
 }
 
 #[test]
+fn a_secret_beside_an_unknown_value_still_hides_what_stands_there_now() {
+    let stack = "[secret.pass]\n[toy.box.a]\n[toy.record.r]\nname = 'r'\n\
+                 content = '{{ toy.box.a.ip }} {{ secret.pass }}'\n";
+    Story::of(stack)
+        .secret("pass", Some("canary-new"))
+        .and_applied()
+        .secret("old", Some("canary-old"))
+        .disturbed(|world| world.set("toy.record.r", "content", Value::text("canary-old")))
+        .replace("toy.box.a")
+        .plans(
+            "
+            -/+ toy.box.a  requested
+            ~ toy.record.r  waits for toy.box.a.ip  content: (sensitive) → (known after apply)
+            ",
+        );
+}
+
+#[test]
 fn a_secret_that_is_reported_as_plain_text_is_compared_by_its_text() {
     Story::of(KEPT)
         .secret("pass", Some("canary"))
