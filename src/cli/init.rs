@@ -13,8 +13,9 @@ use super::{Failed, Outcome, Run, exit};
     after_help = "Examples:\n  ipai init stacks/web --domain example.org\n  ipai -C stacks/web --sandbox apply --auto-approve"
 )]
 pub(super) struct Arguments {
-    /// The folder; the stack gets its name.
-    folder: PathBuf,
+    /// The folder, which need not exist; the stack gets its name.
+    #[arg(value_name = "DIR")]
+    new_folder: PathBuf,
     /// The domain that the stack serves.
     #[arg(long, default_value = "example.com")]
     domain: String,
@@ -28,7 +29,10 @@ const FILES: [(&str, &str); 4] = [
 ];
 
 pub(super) fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
-    let folder = run.global.folder.join(&arguments.folder);
+    let folder = run.global.folder.join(&arguments.new_folder);
+    // `init .` means the folder at hand, whose name is only known in full.
+    let folder =
+        if folder.file_name().is_some() { folder } else { folder.canonicalize().unwrap_or(folder) };
     let name =
         folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     if !is_name(&name) || name.contains("--") {

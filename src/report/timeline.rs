@@ -28,7 +28,8 @@ struct Course {
     verb: Option<Verb>,
     begun: Duration,
     spoke: Duration,
-    text: Option<String>,
+    /// What is waited for, as last heard, and whether that was told.
+    text: Option<(String, bool)>,
 }
 
 impl Timeline {
@@ -58,7 +59,7 @@ impl Timeline {
         for (address, course) in &mut self.0 {
             if course.verb.is_some() && now.saturating_sub(course.spoke) >= pause {
                 course.spoke = now;
-                let text = course.text.clone().unwrap_or_default();
+                let text = course.text.clone().map(|text| text.0).unwrap_or_default();
                 beats
                     .push((Event::Progress { address: address.clone(), text }, course.moment(now)));
             }
@@ -68,18 +69,19 @@ impl Timeline {
 
     fn progress(&mut self, address: &Address, text: &str, now: Duration) -> Option<Moment> {
         let Some(course) = self.0.get_mut(address) else {
-            let course = Course { verb: None, begun: now, spoke: now, text: Some(text.to_owned()) };
+            let text = Some((text.to_owned(), true));
+            let course = Course { verb: None, begun: now, spoke: now, text };
             let moment = course.moment(now);
             self.0.insert(address.clone(), course);
             return Some(moment);
         };
         let pause = match &course.text {
-            Some(before) if before == text => SAME,
-            Some(_) => NEW,
-            None => Duration::ZERO,
+            Some((before, true)) if same_wait(before, text) => SAME,
+            Some(_) | None => NEW,
         };
-        course.text = Some(text.to_owned());
-        (now.saturating_sub(course.spoke) >= pause).then(|| {
+        let due = now.saturating_sub(course.spoke) >= pause;
+        course.text = Some((text.to_owned(), due || pause == SAME));
+        due.then(|| {
             course.spoke = now;
             course.moment(now)
         })
@@ -88,6 +90,12 @@ impl Timeline {
     fn end(&mut self, address: &Address, now: Duration) -> Moment {
         self.0.remove(address).map(|course| course.moment(now)).unwrap_or_default()
     }
+}
+
+/// Tells whether two texts speak of one wait: counted seconds and numbers of tries make no news.
+fn same_wait(one: &str, other: &str) -> bool {
+    let words = |text: &str| text.chars().filter(|c| !c.is_ascii_digit()).collect::<String>();
+    words(one) == words(other)
 }
 
 impl Course {
@@ -128,7 +136,7 @@ mod tests {
         let mut timeline = Timeline::default();
         timeline.take(&Event::Started { address: address(), verb: Verb::Create }, seconds(0));
         let told = (0..60).filter(|now| timeline.take(&progress("x"), seconds(*now)).is_some());
-        assert_eq!(told.collect::<Vec<_>>(), [0, 10, 20, 30, 40, 50]);
+        assert_eq!(told.collect::<Vec<_>>(), [1, 11, 21, 31, 41, 51]);
         assert!(timeline.take(&progress("y"), seconds(60)).is_some());
         assert!(timeline.take(&progress("z"), seconds(60)).is_none());
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Plan};
+use super::{Action, AttributeChange, Plan, Shown, Verb};
 use crate::address::{Address, StackId};
 use crate::diagnostic::Diagnostic;
 use crate::hash;
@@ -107,30 +107,52 @@ pub fn moved(reviewed: &Plan, now: &Plan) -> Vec<String> {
     let (old, new) = (by_object(reviewed), by_object(now));
     let mut lines = Vec::new();
     for action in reviewed.effective() {
+        let (address, planned) = (&action.address, in_words(action));
         match counterpart(action, &new, &old) {
-            None => lines.push(format!(
-                "{}: planned to {:?}, now there is nothing to do",
-                action.address, action.verb
-            )),
-            Some(other) if other != action => lines.push(format!(
-                "{}: planned to {:?} ({}), now {:?} ({})",
-                action.address, action.verb, action.reason, other.verb, other.reason
-            )),
+            None => {
+                lines.push(format!("{address}: planned to {planned}; now there is nothing to do"))
+            }
+            Some(other) if other != action => {
+                lines.push(format!("{address}: planned to {planned}; now to {}", in_words(other)));
+            }
             Some(_) => {}
         }
     }
     for action in now.effective() {
         if counterpart(action, &old, &new).is_none() {
-            lines.push(format!(
-                "{}: not in the reviewed plan, now {:?} ({})",
-                action.address, action.verb, action.reason
-            ));
+            let (address, wanted) = (&action.address, in_words(action));
+            lines.push(format!("{address}: not in the reviewed plan; now to {wanted}"));
         }
     }
     if lines.is_empty() && reviewed.fingerprint() != now.fingerprint() {
         lines.push("the conflicts with foreign objects are others now".to_owned());
     }
     lines
+}
+
+/// What an action does, and why, in a line: `update (ttl: 300 → 600; the stack was edited)`.
+fn in_words(action: &Action) -> String {
+    let verb = match action.verb {
+        Verb::NoOp => "do nothing",
+        Verb::Create => "create",
+        Verb::Update => "update",
+        Verb::Replace => "replace",
+        Verb::Delete => "delete",
+        Verb::Adopt => "adopt",
+        Verb::Forget => "forget",
+    };
+    let short = |value: &Shown| match value {
+        Shown::Absent => "nothing".to_owned(),
+        Shown::Value(json) => json.to_string().chars().take(60).collect(),
+        Shown::Sensitive(_) => "(sensitive value)".to_owned(),
+        Shown::Unknown => "(known after apply)".to_owned(),
+    };
+    let change =
+        |c: &AttributeChange| format!("{}: {} → {}", c.name, short(&c.before), short(&c.after));
+    let in_place = matches!(action.verb, Verb::Update | Verb::Replace);
+    let mut parts: Vec<String> = action.changes.iter().filter(|_| in_place).map(change).collect();
+    parts.push(action.reason.to_string());
+    format!("{verb} ({})", parts.join("; "))
 }
 
 /// Effective actions by the object that they are about: an address can have several, where there are duplicates.
