@@ -12,6 +12,7 @@ mod sandbox;
 mod secrets;
 mod show;
 mod status;
+mod tokens;
 mod validate;
 mod world;
 
@@ -58,6 +59,12 @@ struct Global {
     /// Set a variable of the stack; may be repeated.
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = assignment, global = true)]
     variables: Vec<(String, String)>,
+    /// Take tokens from a file of lines NAME=VALUE; - is standard input.
+    #[arg(long, value_name = "FILE", global = true)]
+    token_file: Option<PathBuf>,
+    /// Refused: whoever writes a token here shall learn why.
+    #[arg(long = "token", aliases = ["api-token", "digitalocean-token", "cloudflare-api-token", "access-token"], num_args = 0..=1, hide = true, global = true)]
+    token: Option<Option<OsString>>,
     /// When to use colour.
     #[arg(long, value_enum, default_value = "auto", global = true)]
     color: Colour,
@@ -153,13 +160,26 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, edges: &Edges) -> u8 {
         }
     };
     let style = |terminal: bool| style(&parsed.global, terminal, edges);
+    let held = parsed.global.token_file.as_ref().map(|path| tokens::take(path, edges));
+    let taken = match held.transpose() {
+        _ if parsed.global.token.is_some() => Err(tokens::refusal()),
+        other => other,
+    };
+    let (edges, refused) = match &taken {
+        Ok(taken) => (taken.as_ref().unwrap_or(edges), None),
+        Err(problem) => (edges, Some(problem.clone())),
+    };
     let run = Run {
         edges,
         output: style(edges.output_is_terminal),
         talk: style(edges.talk_is_terminal),
         global: parsed.global.clone(),
     };
-    match run.dispatch(parsed.command) {
+    let outcome = match refused {
+        Some(problem) => Err(run.problem(problem)),
+        None => run.dispatch(parsed.command),
+    };
+    match outcome {
         Ok(code) => code,
         Err(failed) => {
             run.say(&failed.text);
@@ -206,6 +226,13 @@ impl Run<'_> {
     /// Writes data to standard output. A closed pipe is the reader's choice and no error.
     fn print(&self, text: &str) {
         let _ = std::io::stdout().lock().write_all(text.as_bytes());
+    }
+
+    /// Asks on standard error; the answer comes on the same line.
+    fn ask(&self, text: &str) {
+        let mut talk = std::io::stderr().lock();
+        let _ = talk.write_all(text.as_bytes());
+        let _ = talk.flush();
     }
 
     /// Writes talk to standard error.

@@ -84,11 +84,25 @@ impl Loaded {
     }
 }
 
-/// Reads a stack. Everything that is wrong comes back at once, whether in its TOML, its files or its secrets.
+/// A stack's texts: what could be read of them, and what is wrong.
+pub struct Texts {
+    /// The stack as written.
+    pub stack: Stack,
+    /// Texts of the files that the stack names.
+    pub files: BTreeMap<String, String>,
+    /// Public keys that may log in on its hosts.
+    pub authorized_keys: Vec<String>,
+    /// What is wrong so far.
+    pub problems: Vec<Diagnostic>,
+    /// The texts that diagnostics point into.
+    pub sources: Sources,
+}
+
+/// Reads a stack's files, but no secret.
 ///
 /// # Errors
-/// Diagnostics with at least one error among them; nothing was contacted.
-pub fn load(choice: &Choice, types: Types, edges: &Edges) -> Result<Loaded, Failure> {
+/// When there is no stack, or its TOML cannot be read at all.
+pub fn read(choice: &Choice, types: &Types) -> Result<Texts, Failure> {
     let mut sources = Sources::default();
     let mut problems = Vec::new();
     let texts = read_stack_files(choice, &mut sources, &mut problems);
@@ -96,7 +110,7 @@ pub fn load(choice: &Choice, types: Types, edges: &Edges) -> Result<Loaded, Fail
     if borrowed.is_empty() {
         return Err(Failure { problems, sources });
     }
-    let (stack, found) = parse(&borrowed, choice.environment.as_deref(), &types);
+    let (stack, found) = parse(&borrowed, choice.environment.as_deref(), types);
     problems.extend(found);
     let Some(mut stack) = stack else {
         diagnostic::sort(&mut problems);
@@ -107,6 +121,15 @@ pub fn load(choice: &Choice, types: Types, edges: &Edges) -> Result<Loaded, Fail
     }
     let files = read_named_files(&choice.folder, &named_files(&stack), &mut sources, &mut problems);
     let authorized_keys = read_keys(&stack, choice, &files, &mut problems);
+    Ok(Texts { stack, files, authorized_keys, problems, sources })
+}
+
+/// Reads a stack. Everything that is wrong comes back at once, whether in its TOML, its files or its secrets.
+///
+/// # Errors
+/// Diagnostics with at least one error among them; nothing was contacted.
+pub fn load(choice: &Choice, types: Types, edges: &Edges) -> Result<Loaded, Failure> {
+    let Texts { stack, files, authorized_keys, mut problems, sources } = read(choice, &types)?;
     let vault = open_vault(&stack, choice, edges, &mut problems);
     let variables = choice.variables.clone();
     let sandbox = choice.sandbox.is_some();
@@ -238,7 +261,8 @@ fn read_keys(
     keys
 }
 
-fn open_vault(
+/// Reads a stack's secrets from where each comes from. What is wrong is collected.
+pub fn open_vault(
     stack: &Stack,
     choice: &Choice,
     edges: &Edges,

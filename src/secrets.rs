@@ -33,19 +33,24 @@
 //! [`Environment`] and the randomness ([`Entropy`]). Only the keys inside age files and new age
 //! identities come from the operating system through the age crate.
 
+pub mod audit;
 mod disk;
+mod draft;
 mod error;
 mod format;
 mod generate;
 mod identity;
+mod make;
 mod seal;
 mod store;
 #[cfg(test)]
 mod tests;
 
+pub use draft::{Draft, Edits, notes_text};
 pub use error::SecretsError;
-pub use generate::{Kind, bcrypt, bcrypt_matches, generate};
-pub use identity::{Environment, Identities, create_identity_file, default_identity_path};
+pub use generate::{Kind, bcrypt, bcrypt_matches, generate, public_key};
+pub use identity::{Environment, Identities, create_identity_file, default_identity_path, words};
+pub use make::{Ways, dependants, make};
 pub use store::{RecipientsChange, Store};
 
 /// A source of random bytes that fills the whole slice; in the program, the operating system's.

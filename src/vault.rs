@@ -1,21 +1,26 @@
 //! The stack's secrets during one run: where each comes from, its value once known, and the key for digests.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use ipai_core::stack::{Generate, SecretDeclaration, SecretSource};
+use ipai_core::stack::{SecretDeclaration, SecretSource};
 use ipai_core::{
     Address, BoxFuture, Diagnostic, DigestKey, Events, Execute, Fault, Job, JobResult, Outputs,
     RemoteError, Secret, Witness, hash,
 };
 
+use zeroize::Zeroizing;
+
 use crate::edges::Edges;
-use crate::secrets::{self, Environment, Identities, Kind, SecretsError, Store};
+use crate::secrets::{self, Environment, Identities, SecretsError, Store, Ways};
 
 /// The name of a stack's secret file.
 pub const FILE: &str = "secrets.toml";
+
+/// The summary of what is wrong with a secret file that cannot be used, other than a secret that is not in it.
+pub const UNREADABLE: &str = "Secrets cannot be read";
 
 /// Shorter values are words that stand everywhere; taking them out would only point at them.
 const SHORTEST_REDACTED: usize = 6;
@@ -165,42 +170,44 @@ impl Vault {
         Identities::discover(&Environment::new(&variable))
     }
 
-    /// Makes the named secrets and stores them, each in the order that hashes of others demand.
-    fn make(&self, names: &[String]) -> Result<(), SecretsError> {
-        let mut entropy = entropy;
+    /// How the stack's generated secrets are made.
+    #[must_use]
+    pub fn ways(&self) -> Ways {
+        let generated = self.declared.iter().filter_map(|(name, declaration)| {
+            let SecretSource::Generate(how) = &declaration.source else { return None };
+            Some((name.clone(), how.clone()))
+        });
+        generated.collect()
+    }
+
+    /// Makes the named secrets, whether they exist or not, stores the given ones, and makes anew whatever is made from
+    /// any of them; all at once or not at all. Gives the names of those that came along.
+    ///
+    /// # Errors
+    /// When one cannot be made, or the store cannot be written; it is as it was then.
+    pub fn renew(
+        &self,
+        names: &BTreeSet<String>,
+        given: &BTreeMap<String, Secret>,
+    ) -> Result<BTreeSet<String>, SecretsError> {
         let mut store = self.store_to_write()?;
         let mut known = self.known();
-        let is_hash = |name: &&String| {
-            let source = self.declared.get(*name).map(|declaration| &declaration.source);
-            matches!(source, Some(SecretSource::Generate(Generate::Bcrypt(_))))
-        };
-        let (hashes, plain): (Vec<&String>, Vec<&String>) = names.iter().partition(is_hash);
-        for name in plain.into_iter().chain(hashes) {
-            let Some(SecretSource::Generate(how)) = self.declared.get(name).map(|d| &d.source)
-            else {
-                continue;
-            };
-            let (secret, kind) = match how {
-                Generate::Password(length) => {
-                    (secrets::generate(Kind::Password, *length, &mut entropy)?, Kind::Password)
-                }
-                Generate::Hex(bytes) => {
-                    (secrets::generate(Kind::Hex, bytes * 2, &mut entropy)?, Kind::Hex)
-                }
-                Generate::Bcrypt(of) => {
-                    let plain = known.secrets.get(of).cloned().flatten().unwrap_or_default();
-                    (secrets::bcrypt(&plain, &mut entropy)?, Kind::Bcrypt)
-                }
-            };
-            store.set(name, &secret, Some(kind), &mut entropy)?;
-            known.secrets.insert(name.clone(), Some(secret));
+        for (name, secret) in given {
+            store.set(name, secret, None, &mut { entropy })?;
+            known.secrets.insert(name.clone(), Some(secret.clone()));
         }
+        let ways = self.ways();
+        let mut all: BTreeSet<String> = names.iter().chain(given.keys()).cloned().collect();
+        let dependants = secrets::dependants(&ways, &all);
+        all.extend(dependants.iter().cloned());
+        all.retain(|name| !given.contains_key(name));
+        secrets::make(&mut store, &ways, &all, &mut known.secrets, &mut { entropy })?;
         store.save()?;
         if let Some(key) = store.fingerprint_key(&self.identities()?)? {
             known.key = key;
         }
         *self.lock() = known;
-        Ok(())
+        Ok(dependants)
     }
 
     fn store_to_write(&self) -> Result<Store, SecretsError> {
@@ -229,20 +236,25 @@ fn entropy(buffer: &mut [u8]) {
 
 /// A key that only somebody who knows every secret of the stack could make: for stacks without a store.
 fn derived_key(secrets: &BTreeMap<String, Option<Secret>>) -> DigestKey {
-    let mut text = String::from("ipai digest key");
-    for (name, secret) in secrets {
-        if let Some(secret) = secret {
-            text.push_str(&format!("\0{name}={}", secret.expose()));
-        }
+    let known: Vec<(&String, &str)> = secrets
+        .iter()
+        .filter_map(|(name, secret)| Some((name, secret.as_ref()?.expose())))
+        .collect();
+    let room: usize = known.iter().map(|(name, text)| name.len() + text.len() + 2).sum();
+    // Room for all of it at once, so that no copy of a secret is left where the text has grown out of.
+    let mut text = String::with_capacity(room + 32);
+    text.push_str("ipai digest key");
+    for (name, secret) in known {
+        ["\0", name, "=", secret].into_iter().for_each(|part| text.push_str(part));
     }
     let text = Secret::new(text);
     DigestKey::new(hash::sha256_hex(text.expose().as_bytes()).into_bytes())
 }
 
 fn explain(error: &SecretsError) -> Diagnostic {
-    let mut problem = Diagnostic::error("Secrets cannot be read").detail(error.to_string());
+    let mut problem = Diagnostic::error(UNREADABLE).detail(error.to_string());
     if let Some(source) = std::error::Error::source(error) {
-        problem = Diagnostic::error("Secrets cannot be read").detail(format!("{error}: {source}"));
+        problem = Diagnostic::error(UNREADABLE).detail(format!("{error}: {source}"));
     }
     problem.hint = error.hint();
     problem
@@ -267,9 +279,15 @@ fn from_environment(
     }
 }
 
+/// A secret without the line end that files and commands put behind it; the text itself, not a copy.
+pub fn without_line_end(mut text: String) -> Secret {
+    text.truncate(text.trim_end_matches(['\r', '\n']).len());
+    Secret::new(text)
+}
+
 fn from_file(path: &Path, declaration: &SecretDeclaration) -> Result<Secret, Diagnostic> {
     match (std::fs::read_to_string(path), &declaration.default) {
-        (Ok(text), _) => Ok(Secret::new(text.trim_end_matches(['\r', '\n']).to_owned())),
+        (Ok(text), _) => Ok(without_line_end(text)),
         (Err(_), Some(default)) => Ok(Secret::new(default.clone())),
         (Err(error), None) => Err(Diagnostic::error("Missing secret")
             .detail(format!("{} cannot be read: {error}", path.display()))
@@ -294,8 +312,11 @@ fn from_command(
         .output();
     match (output, &declaration.default) {
         (Ok(output), _) if output.status.success() => match String::from_utf8(output.stdout) {
-            Ok(text) => Ok(Secret::new(text.trim_end_matches(['\r', '\n']).to_owned())),
-            Err(_) => problem(format!("`{program}` printed bytes that are no text.")),
+            Ok(text) => Ok(without_line_end(text)),
+            Err(error) => {
+                drop(Zeroizing::new(error.into_bytes()));
+                problem(format!("`{program}` printed bytes that are no text."))
+            }
         },
         (_, Some(default)) => Ok(Secret::new(default.clone())),
         (Ok(output), None) => problem(format!("`{program}` ended with {}.", output.status)),
@@ -319,8 +340,8 @@ impl Execute for Vault {
     ) -> BoxFuture<'a, Vec<JobResult>> {
         Box::pin(async move {
             let addresses: Vec<Address> = jobs.into_iter().map(|job| job.address).collect();
-            let names: Vec<String> = addresses.iter().map(|address| address.name.clone()).collect();
-            let making = async { self.make(&names) };
+            let names = addresses.iter().map(|address| address.name.clone()).collect();
+            let making = async { self.renew(&names, &BTreeMap::new()).map(|_| ()) };
             let made = self.witness.step(|| "store secrets".to_owned(), making).await;
             let made = made.map_err(|error| {
                 let mut failure =

@@ -1,19 +1,26 @@
 //! `ipai secrets`
 
+mod audit;
+mod edit;
+mod make;
+mod prompt;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use ipai_core::stack::SecretSource;
-use ipai_core::{Diagnostic, Secret};
+use ipai_core::{Diagnostic, diagnostic};
 
+use super::world::prepare_sandbox;
 use super::{Failed, Outcome, Run, exit};
 use crate::edges::Edges;
-use crate::load::{Choice, load, store_name};
+use crate::load::{Choice, Texts, load, open_vault, read, store_name};
 use crate::providers;
 use crate::secrets::{
     Environment, Identities, SecretsError, Store, create_identity_file, default_identity_path,
 };
+use crate::vault::{UNREADABLE, Vault};
 
 /// The stack's secrets: encrypted in its folder, for the people and jobs that are its recipients.
 #[derive(Debug, clap::Subcommand)]
@@ -22,11 +29,30 @@ pub(super) enum Command {
     Init,
     /// List the stack's secrets and where each comes from; never their values.
     List,
-    /// Store a secret; its value is read from standard input.
+    /// Store a secret: asked for on a terminal and not shown, else read from standard input.
     Set {
         /// The secret's name.
         name: String,
     },
+    /// Edit the stored secrets in $VISUAL or $EDITOR.
+    Edit,
+    /// Make the generated secrets that do not exist yet, instead of leaving that to the next apply.
+    Generate {
+        /// Only these.
+        names: Vec<String>,
+    },
+    /// Give secrets new values: generated ones are made anew, stored ones are asked for or read from standard input.
+    ///
+    /// What is made from them, such as a password's hash, follows. The next plan shows what the new values touch.
+    Rotate {
+        /// The secrets' names.
+        #[arg(required = true)]
+        names: Vec<String>,
+    },
+    /// Look for missing, unused, weak, reused and stale secrets, and for secrets in the clear.
+    ///
+    /// Exits with 1 when there is any.
+    Audit,
     /// Print a secret.
     Get {
         /// The secret's name.
@@ -60,6 +86,44 @@ pub(super) enum Recipients {
         /// The public key.
         key: String,
     },
+    /// Encrypt every value anew that is encrypted to others than the file lists.
+    Reseal,
+}
+
+/// A stack's texts and its secrets, whatever else may be wrong with it.
+struct Opened {
+    texts: Texts,
+    vault: Vault,
+    /// What is wrong with its secrets.
+    problems: Vec<Diagnostic>,
+}
+
+impl Opened {
+    /// Reads the stack and its secrets; a missing secret is no error here, a secret file that does not open is.
+    fn open(run: &Run<'_>) -> Result<Self, Failed> {
+        let choice = choice(run)?;
+        let texts = read(&choice, &providers::types()).map_err(|failure| run.failure(&failure))?;
+        let mut problems = Vec::new();
+        let vault = open_vault(&texts.stack, &choice, run.edges, &mut problems);
+        if problems.iter().any(|problem| problem.summary == UNREADABLE) {
+            diagnostic::sort(&mut problems);
+            return Err(Failed::new(run.explain(&problems, &texts.sources)));
+        }
+        Ok(Self { texts, vault, problems })
+    }
+}
+
+fn choice(run: &Run<'_>) -> Result<Choice, Failed> {
+    let sandbox = match run.global.sandbox {
+        None => None,
+        Some(kind) => Some(prepare_sandbox(run, kind)?),
+    };
+    Ok(Choice {
+        folder: run.global.folder.clone(),
+        environment: run.global.environment.clone(),
+        variables: run.variables(),
+        sandbox,
+    })
 }
 
 struct Files<'a> {
@@ -81,7 +145,11 @@ pub(super) fn run(run: &Run<'_>, command: &Command) -> Outcome {
     let outcome = match command {
         Command::Init => files.init(),
         Command::List => return list(run, &choice),
-        Command::Set { name } => files.set(name),
+        Command::Set { name } => return files.set(name),
+        Command::Edit => return edit::run(&files),
+        Command::Generate { names } => return make::generate(run, names),
+        Command::Rotate { names } => return make::rotate(run, names),
+        Command::Audit => return audit::run(run),
         Command::Get { name, reveal } => files.get(name, *reveal),
         Command::Remove { name } => {
             files.change(&format!("Removed {name}."), |store| store.remove(name))
@@ -150,20 +218,37 @@ impl Files<'_> {
         Ok(())
     }
 
-    fn set(&self, name: &str) -> Result<(), SecretsError> {
-        let mut text = String::new();
-        if self.run.edges.can_ask {
-            self.run.say("Type the value, then Enter and Ctrl-D; it is shown while you type. Better: ipai secrets set NAME < FILE");
+    fn set(&self, name: &str) -> Outcome {
+        let value = prompt::value(self.run, name)?;
+        let given = BTreeMap::from([(name.to_owned(), value.clone())]);
+        let followed = self.renew_dependants(name, &given)?;
+        if !followed {
+            let store = |store: &mut Store| store.set(name, &value, None, &mut { entropy });
+            self.change(&format!("Stored {name}."), store)
+                .map_err(|error| explain(self.run, &error))?;
         }
-        let read = std::io::stdin().lock().read_to_string(&mut text);
-        read.map_err(|source| SecretsError::Read {
-            path: PathBuf::from("standard input"),
-            source,
-        })?;
-        let value = Secret::new(text.trim_end_matches(['\r', '\n']).to_owned());
-        self.change(&format!("Stored {name}."), |store| {
-            store.set(name, &value, None, &mut { entropy })
-        })
+        Ok(exit::OK)
+    }
+
+    /// Stores a secret together with what the stack makes from it; `false` when it makes nothing from it. Only the
+    /// former needs to read the other secrets.
+    fn renew_dependants(
+        &self,
+        name: &str,
+        given: &BTreeMap<String, ipai_core::Secret>,
+    ) -> Result<bool, Failed> {
+        let Ok(texts) = read(&choice(self.run)?, &providers::types()) else { return Ok(false) };
+        let made_from = texts.stack.secrets.values().any(|declaration| {
+            matches!(&declaration.source, SecretSource::Generate(how) if how.of() == Some(name))
+        });
+        if !made_from {
+            return Ok(false);
+        }
+        let renewed = Opened::open(self.run)?.vault.renew(&BTreeSet::new(), given);
+        let dependants = renewed.map_err(|error| explain(self.run, &error))?;
+        let names: Vec<&str> = dependants.iter().map(String::as_str).collect();
+        self.run.say(&format!("Stored {name}; {} follows it.", names.join(", ")));
+        Ok(true)
     }
 
     fn get(&self, name: &str, reveal: bool) -> Result<(), SecretsError> {
@@ -200,6 +285,7 @@ impl Files<'_> {
             }
             Recipients::Add { key } => recipients.push(key.clone()),
             Recipients::Remove { key } => recipients.retain(|other| other != key),
+            Recipients::Reseal => {}
         }
         let identities = self.identities()?;
         self.change("Every value is encrypted to the recipients as they are now.", |store| {
@@ -241,10 +327,18 @@ fn describe(source: &SecretSource, stored: bool, path: &Path) -> String {
         SecretSource::Generate(_) => "will be generated by the next apply".into(),
         SecretSource::Store if stored => format!("stored in {}", path.display()),
         SecretSource::Store => "missing: ipai secrets set NAME".into(),
+        outside => describe_outside(outside),
+    }
+}
+
+/// Where a secret comes from that is not in the stack's secret file.
+fn describe_outside(source: &SecretSource) -> String {
+    match source {
         SecretSource::Environment(name) => format!("from the environment variable {name}"),
         SecretSource::File(path) => format!("from the file {path}"),
         SecretSource::Command(argv) => {
             format!("from the command {}", argv.first().map_or("", String::as_str))
         }
+        SecretSource::Generate(_) | SecretSource::Store => "from the stack's secret file".into(),
     }
 }

@@ -42,7 +42,7 @@ pub(super) fn open_stack(run: &Run<'_>) -> Result<Loaded, Failed> {
     load(&choice, providers::types(), run.edges).map_err(|failure| run.failure(&failure))
 }
 
-fn prepare_sandbox(
+pub(super) fn prepare_sandbox(
     run: &Run<'_>,
     kind: sandbox::Kind,
 ) -> Result<crate::load::SandboxAccess, Failed> {

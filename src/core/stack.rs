@@ -62,6 +62,8 @@ pub struct SecretDeclaration {
     pub source: SecretSource,
     /// What it is when its source has nothing; only for sources outside the repository.
     pub default: Option<String>,
+    /// Why it must never be rotated just so, such as data that was encrypted with it.
+    pub permanent: Option<String>,
     /// Where its header stands.
     pub span: Span,
 }
@@ -90,6 +92,21 @@ pub enum Generate {
     Hex(usize),
     /// The bcrypt hash of another secret.
     Bcrypt(String),
+    /// The private half of an ed25519 key pair, in OpenSSH's form.
+    KeyPair,
+    /// The public half of another secret that is a key pair, as a line of OpenSSH's.
+    PublicKey(String),
+}
+
+impl Generate {
+    /// The secret that this one is made from.
+    #[must_use]
+    pub fn of(&self) -> Option<&str> {
+        match self {
+            Self::Bcrypt(of) | Self::PublicKey(of) => Some(of),
+            Self::Password(_) | Self::Hex(_) | Self::KeyPair => None,
+        }
+    }
 }
 
 const SECTIONS: [&str; 5] = ["stack", "var", "ssh", "secret", "check"];
@@ -232,18 +249,31 @@ fn read_secrets(
             secrets.insert(name.clone(), declaration);
         }
     }
-    let names: BTreeSet<String> = secrets.keys().cloned().collect();
     for declaration in secrets.values() {
-        if let SecretSource::Generate(Generate::Bcrypt(of)) = &declaration.source
-            && !names.contains(of)
-        {
-            let problem = Diagnostic::error("Reference to nothing")
-                .detail(format!("There is no `[secret.{of}]` to hash."))
-                .at(&declaration.span);
-            problems.push(problem);
-        }
+        problems.extend(misfit(declaration, &secrets));
     }
     secrets
+}
+
+/// What is wrong with the secret that another one is made from.
+fn misfit(
+    declaration: &SecretDeclaration,
+    secrets: &BTreeMap<String, SecretDeclaration>,
+) -> Option<Diagnostic> {
+    let SecretSource::Generate(how) = &declaration.source else { return None };
+    let of = how.of()?;
+    let pair = SecretSource::Generate(Generate::KeyPair);
+    let problem = match (how, secrets.get(of).map(|other| &other.source)) {
+        (_, None) => Diagnostic::error("Reference to nothing")
+            .detail(format!("There is no `[secret.{of}]` to make this one from.")),
+        (Generate::PublicKey(_), Some(source)) if *source != pair => {
+            Diagnostic::error("No public half")
+                .detail(format!("`{of}` is not a key pair."))
+                .hint(format!("write `generate = \"keypair\"` under [secret.{of}]"))
+        }
+        _ => return None,
+    };
+    Some(problem.at(&declaration.span))
 }
 
 fn read_secret(
@@ -260,14 +290,17 @@ fn read_secret(
     sources.extend(fields.text("file").map(|file| SecretSource::File(file.0)));
     sources.extend(fields.texts("command").map(SecretSource::Command));
     let default = fields.text("default").map(|default| default.0);
+    let permanent = fields.text("permanent").map(|permanent| permanent.0);
     if let Some((kind, span)) = &generate {
         match (kind.as_str(), of) {
             ("password", None) => sources.push(SecretSource::Generate(Generate::Password(length.unwrap_or(40)))),
             ("hex", None) => sources.push(SecretSource::Generate(Generate::Hex(length.unwrap_or(32)))),
             ("bcrypt", Some((of, _))) => sources.push(SecretSource::Generate(Generate::Bcrypt(of))),
+            ("keypair", None) => sources.push(SecretSource::Generate(Generate::KeyPair)),
+            ("public_key", Some((of, _))) => sources.push(SecretSource::Generate(Generate::PublicKey(of))),
             _ => fields.problem(
                 Diagnostic::error("Not a way to generate a secret")
-                    .hint("use \"password\", \"hex\", or \"bcrypt\" together with `of = \"other_secret\"`")
+                    .hint("use \"password\", \"hex\", \"keypair\", or \"bcrypt\" and \"public_key\" together with `of = \"other_secret\"`")
                     .at(span),
             ),
         }
@@ -279,7 +312,8 @@ fn read_secret(
     }
     fields.finish();
     let source = sources.into_iter().next().unwrap_or(SecretSource::Store);
-    (!ambiguous).then(|| SecretDeclaration { source, default, span: header.clone() })
+    let span = header.clone();
+    (!ambiguous).then_some(SecretDeclaration { source, default, permanent, span })
 }
 
 fn read_checks(root: &Table, problems: &mut Vec<Diagnostic>) -> BTreeMap<String, (Span, Table)> {

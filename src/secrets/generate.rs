@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use ipai_core::Secret;
+use ssh_key::private::Ed25519Keypair;
+use ssh_key::{LineEnding, PrivateKey};
 use zeroize::Zeroizing;
 
 use super::Entropy;
@@ -18,6 +20,10 @@ pub enum Kind {
     Hex,
     /// The bcrypt hash of another secret.
     Bcrypt,
+    /// The private half of an ed25519 key pair.
+    KeyPair,
+    /// The public half of another secret.
+    PublicKey,
 }
 
 /// The cost of bcrypt hashes: 2^10 rounds, the default of Go's and of most JavaScript libraries.
@@ -31,7 +37,8 @@ const HEX_DIGITS: &[u8] = b"0123456789abcdef";
 const FRUITLESS_DRAWS: usize = 16;
 
 impl Kind {
-    const ALL: [Self; 3] = [Self::Password, Self::Hex, Self::Bcrypt];
+    const ALL: [Self; 5] =
+        [Self::Password, Self::Hex, Self::Bcrypt, Self::KeyPair, Self::PublicKey];
 
     /// The word for it in stack and store files.
     #[must_use]
@@ -40,6 +47,8 @@ impl Kind {
             Self::Password => "password",
             Self::Hex => "hex",
             Self::Bcrypt => "bcrypt",
+            Self::KeyPair => "keypair",
+            Self::PublicKey => "public_key",
         }
     }
 }
@@ -55,7 +64,8 @@ impl FromStr for Kind {
 
     fn from_str(text: &str) -> Result<Self, SecretsError> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or_else(|| {
-            let problem = "the kinds are `password`, `hex` and `bcrypt`".to_owned();
+            let problem =
+                "the kinds are `password`, `hex`, `bcrypt`, `keypair` and `public_key`".to_owned();
             SecretsError::CannotGenerate { problem }
         })
     }
@@ -77,7 +87,10 @@ pub fn generate(kind: Kind, length: usize, entropy: Entropy<'_>) -> Result<Secre
     match kind {
         Kind::Password => draw(LETTERS_AND_DIGITS, length, entropy),
         Kind::Hex => draw(HEX_DIGITS, length, entropy),
-        Kind::Bcrypt => Err(cannot("a bcrypt hash is made from another secret".to_owned())),
+        Kind::KeyPair => Err(cannot("a key pair has no length".to_owned())),
+        Kind::Bcrypt | Kind::PublicKey => {
+            Err(cannot(format!("a secret of the kind `{kind}` is made from another one")))
+        }
     }
 }
 
@@ -101,6 +114,34 @@ pub fn bcrypt(password: &Secret, entropy: Entropy<'_>) -> Result<Secret, Secrets
 #[must_use]
 pub fn bcrypt_matches(password: &Secret, hash: &Secret) -> bool {
     ::bcrypt::non_truncating_verify(password.expose(), hash.expose()).unwrap_or(false)
+}
+
+/// Makes an ed25519 key pair: the private half in OpenSSH's form, unencrypted, because the store encrypts it.
+///
+/// # Errors
+/// When the key cannot be written down.
+pub(super) fn key_pair(comment: &str, entropy: Entropy<'_>) -> Result<Secret, SecretsError> {
+    let mut seed = Zeroizing::new([0; 32]);
+    entropy(&mut *seed);
+    if *seed == [0; 32] {
+        return Err(cannot("the source of randomness is broken".to_owned()));
+    }
+    let key = PrivateKey::new(Ed25519Keypair::from_seed(&seed).into(), comment)
+        .and_then(|key| key.to_openssh(LineEnding::LF));
+    match key {
+        Ok(mut text) => Ok(Secret::new(std::mem::take(&mut *text))),
+        Err(error) => Err(cannot(format!("the key cannot be written down: {error}"))),
+    }
+}
+
+/// The public half of a key pair, one line of OpenSSH's.
+///
+/// # Errors
+/// When the secret is no private key in OpenSSH's form.
+pub fn public_key(pair: &Secret) -> Result<Secret, SecretsError> {
+    let line =
+        PrivateKey::from_openssh(pair.expose()).and_then(|key| key.public_key().to_openssh());
+    line.map(Secret::new).map_err(|_| cannot("the other secret is no private key".to_owned()))
 }
 
 /// 32 random bytes as 64 hex digits.
@@ -207,6 +248,18 @@ mod tests {
         bcrypt(&Secret::new("x".repeat(71)), &mut stream()).unwrap();
         bcrypt(&Secret::new("x".repeat(72)), &mut stream()).unwrap_err();
         bcrypt(&Secret::new("a\0b".to_owned()), &mut stream()).unwrap_err();
+    }
+
+    #[test]
+    fn a_key_pair_is_openssh_s_and_its_public_half_belongs_to_it() {
+        let pair = key_pair("ops", &mut stream()).unwrap();
+        assert!(pair.expose().starts_with("-----BEGIN OPENSSH PRIVATE KEY-----\n"));
+        let public = public_key(&pair).unwrap();
+        assert!(
+            public.expose().starts_with("ssh-ed25519 AAAA") && public.expose().ends_with(" ops")
+        );
+        public_key(&Secret::new("no key".to_owned())).unwrap_err();
+        key_pair("ops", &mut |bytes| bytes.fill(0)).unwrap_err();
     }
 
     #[test]

@@ -309,8 +309,9 @@ fn run(command: &str) -> Result<Zeroizing<String>, SecretsError> {
     }
 }
 
-/// Splits at blanks; `'…'` and `"…"` hold together. `None` when a quote is left open.
-fn words(command: &str) -> Option<Vec<String>> {
+/// Splits a command at blanks; `'…'` and `"…"` hold together. `None` when a quote is left open.
+#[must_use]
+pub fn words(command: &str) -> Option<Vec<String>> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
     let mut quote = None;

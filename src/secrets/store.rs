@@ -103,6 +103,12 @@ impl Store {
         self.document.find(name).and_then(|block| block.kind)
     }
 
+    /// The line in which a secret stands, counted from 1; nothing for one that was not read from the file.
+    #[must_use]
+    pub fn line(&self, name: &str) -> Option<usize> {
+        self.document.find(name).map(|block| block.line).filter(|line| *line > 0)
+    }
+
     /// The public keys that the store is encrypted to.
     pub fn recipients(&self) -> impl Iterator<Item = &str> {
         self.document.recipients.iter().map(|recipient| recipient.key.as_str())

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Inputs, compile};
 use crate::secret::Secret;
-use crate::stack::{Generate, SecretSource, Stack, content_source};
+use crate::stack::{SecretSource, Stack, content_source};
 use crate::template::named_secrets;
 use crate::tree::{Data, Node, Table};
 
@@ -23,7 +23,7 @@ pub fn used_secrets(inputs: &Inputs<'_>) -> BTreeSet<String> {
     used.extend(waits.filter(|address| address.is_secret()).map(|address| address.name.clone()));
     used.extend(inputs.stack.secrets.values().filter_map(
         |declaration| match &declaration.source {
-            SecretSource::Generate(Generate::Bcrypt(of)) => Some(of.clone()),
+            SecretSource::Generate(how) => how.of().map(str::to_owned),
             _ => None,
         },
     ));
