@@ -4,6 +4,7 @@
 
 pub mod address;
 pub mod check;
+pub mod checkup;
 pub mod desired;
 pub mod diagnostic;
 pub mod fields;

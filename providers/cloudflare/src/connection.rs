@@ -8,7 +8,7 @@ use cloudflare::framework::Environment;
 use cloudflare::framework::auth::Credentials;
 use cloudflare::framework::endpoint::spec::EndpointSpec;
 use ipai_core::{Fault, RemoteError, Secret, Witness};
-use reqwest::header::{CONTENT_TYPE, DATE, HeaderValue};
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderValue};
 use reqwest::{Client, redirect};
 use serde::de::DeserializeOwned;
 
@@ -28,6 +28,8 @@ struct Inner {
     token: Secret,
     limits: Limits,
     zones: Mutex<BTreeMap<String, Zone>>,
+    /// The headers of the last answer.
+    headers: Mutex<HeaderMap>,
     witness: Witness,
 }
 
@@ -56,6 +58,7 @@ impl Connection {
             token: settings.token.clone(),
             limits: settings.limits,
             zones: Mutex::default(),
+            headers: Mutex::default(),
             witness: settings.witness.clone(),
         };
         Ok(Self(Arc::new(inner)))
@@ -75,6 +78,12 @@ impl Connection {
     pub(crate) fn remember_zone(&self, zone: &Zone) {
         let mut zones = self.0.zones.lock().unwrap_or_else(PoisonError::into_inner);
         zones.insert(zone.name.clone(), zone.clone());
+    }
+
+    /// A header of the last answer.
+    pub(crate) fn header(&self, name: &str) -> Option<String> {
+        let headers = self.0.headers.lock().unwrap_or_else(PoisonError::into_inner);
+        headers.get(name)?.to_str().ok().map(str::to_owned)
     }
 
     /// Makes a call once. `hidden` are secrets in what is sent, which no message may repeat.
@@ -128,6 +137,7 @@ impl Connection {
         let response = outgoing.send().await.map_err(|error| broken(attempted, &error))?;
         let (status, headers) = (response.status(), response.headers().clone());
         let body = self.read(response, attempted).await?;
+        *self.0.headers.lock().unwrap_or_else(PoisonError::into_inner) = headers.clone();
         Ok(Answer { status, headers, body })
     }
 

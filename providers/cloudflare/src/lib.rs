@@ -21,6 +21,7 @@ mod marker;
 mod name;
 mod observe;
 mod patience;
+mod probe;
 mod reader;
 mod settings;
 mod txt;
@@ -34,6 +35,7 @@ pub use dns_record::DnsRecord;
 pub use execute::CloudflareExecutor;
 pub use lock::CloudflareLock;
 pub use observe::CloudflareObserver;
+pub use probe::CloudflareProbe;
 pub use settings::{DEFAULT_BASE_URL, Limits, Settings};
 
 /// The provider's name, the first part of its addresses.

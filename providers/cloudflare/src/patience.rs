@@ -18,7 +18,19 @@ pub(crate) struct Teller<'a> {
     pub(crate) address: Option<&'a Address>,
 }
 
+/// Nobody watches.
+struct Silent;
+
+impl Events for Silent {
+    fn event(&self, _event: Event) {}
+}
+
 impl Teller<'_> {
+    /// Tells nobody.
+    pub(crate) fn nobody() -> Self {
+        Self { events: &Silent, address: None }
+    }
+
     /// Tells that something is going on.
     pub(crate) fn tell(&self, text: String) {
         if let Some(address) = self.address {

@@ -53,6 +53,9 @@ pub(crate) struct Zone {
     /// `full` when Cloudflare is its name server.
     #[serde(rename = "type")]
     pub(crate) kind: String,
+    /// What the token may do in it, such as `#dns_records:edit`. Deprecated in the vendor's documents, and still sent.
+    #[serde(default)]
+    pub(crate) permissions: Option<Vec<String>>,
 }
 
 /// A record. What only our own records must have is kept as it came and read when needed.

@@ -83,7 +83,8 @@ mod tests {
     use super::*;
 
     fn zone(id: &str, status: &str, kind: &str) -> Zone {
-        Zone { id: id.into(), name: "x.example".into(), status: status.into(), kind: kind.into() }
+        let name = "x.example".into();
+        Zone { id: id.into(), name, status: status.into(), kind: kind.into(), permissions: None }
     }
 
     #[test]

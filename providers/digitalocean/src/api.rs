@@ -13,7 +13,7 @@ pub(crate) use error::{ApiError, Kind};
 pub(crate) use objects::{
     ActionStatus, Droplet, Firewall, Network, One, ReservedIp, Rule, Status, Targets,
 };
-pub(crate) use reader::Reader;
+pub(crate) use reader::{Reader, Signs};
 pub(crate) use requests::{Change, Get};
 pub(crate) use time::epoch_of_rfc3339;
 pub(crate) use writer::Writer;

@@ -11,6 +11,7 @@ mod execute;
 mod firewall;
 mod marker;
 mod observe;
+mod probe;
 mod settings;
 
 use ipai_core::ResourceType;
@@ -19,6 +20,7 @@ pub use droplet::{Birth, DropletType};
 pub use execute::{BirthMaker, DigitalOceanExecutor};
 pub use firewall::FirewallType;
 pub use observe::DigitalOceanObserver;
+pub use probe::DigitalOceanProbe;
 pub use settings::{DEFAULT_BASE_URL, Jitter, Limits, Settings};
 
 /// The provider's name, the first part of its addresses.

@@ -57,6 +57,29 @@ impl Reader {
     }
 }
 
+/// What an answer tells besides what was asked.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Signs {
+    /// The server's clock, seconds since 1970.
+    pub(crate) date: Option<i64>,
+    /// How many requests are left in this hour.
+    pub(crate) remaining: Option<u64>,
+    /// Of how many.
+    pub(crate) limit: Option<u64>,
+}
+
+impl Reader {
+    /// Reads one JSON answer, and what its headers tell.
+    pub(crate) async fn get_with_signs<T: DeserializeOwned>(
+        &self,
+        get: &Get,
+    ) -> Result<(T, Signs), ApiError> {
+        let answer = self.answer(get).await?;
+        let Answer { date, remaining, limit, .. } = answer;
+        Ok((answer.json(&Call::from(get))?, Signs { date, remaining, limit }))
+    }
+}
+
 /// What it means that a request is carried out twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Repeat {

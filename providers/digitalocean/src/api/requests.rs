@@ -60,6 +60,16 @@ impl Get {
         self
     }
 
+    /// The account that the token belongs to.
+    pub(crate) fn account() -> Self {
+        Self::new("/v2/account", "look at the account", "account:read")
+    }
+
+    /// One droplet of all, for the sake of their number.
+    pub(crate) fn any_droplet() -> Self {
+        Self::new("/v2/droplets", "count the droplets", "droplet:read").with("per_page", "1")
+    }
+
     /// Droplets that carry a tag.
     pub(crate) fn droplets_tagged(tag: &str) -> Self {
         let attempt = format!("list the droplets tagged `{tag}`");

@@ -94,6 +94,9 @@ pub(super) struct Answer {
     pub(super) retry_after: Option<u64>,
     /// When the oldest counted request expires, seconds since 1970.
     pub(super) reset: Option<i64>,
+    /// How many requests are left, and of how many.
+    pub(super) remaining: Option<u64>,
+    pub(super) limit: Option<u64>,
     body: Vec<u8>,
 }
 
@@ -192,6 +195,8 @@ impl Answer {
             date: text("date").as_deref().and_then(epoch_of_http_date),
             retry_after: text("retry-after").and_then(|t| t.trim().parse().ok()),
             reset: text("ratelimit-reset").and_then(|t| t.trim().parse().ok()),
+            remaining: text("ratelimit-remaining").and_then(|t| t.trim().parse().ok()),
+            limit: text("ratelimit-limit").and_then(|t| t.trim().parse().ok()),
             body: Vec::new(),
         }
     }
