@@ -8,6 +8,9 @@ use crate::address::{Address, Reference};
 use crate::hash;
 use crate::value::{Attributes, Value};
 
+/// What an object's marker says in place of a version when an earlier apply left it half made. No version looks so.
+pub const UNFINISHED: &str = "unfinished";
+
 /// An object that carries our marker.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LiveResource {

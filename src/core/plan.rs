@@ -56,6 +56,8 @@ pub enum Reason {
     Edited,
     /// The live object left the desired state although nobody edited the latter.
     Drifted,
+    /// An earlier apply left it half made.
+    Unfinished,
     /// These attributes cannot be changed in place.
     CannotUpdate(Vec<String>),
     /// The user asked for a replacement.
@@ -255,6 +257,7 @@ impl fmt::Display for Reason {
             Self::Deleted => f.write_str("drifted: it was deleted outside of ipai"),
             Self::Edited => f.write_str("the stack was edited"),
             Self::Drifted => f.write_str("drifted: it was changed outside of ipai"),
+            Self::Unfinished => f.write_str("an earlier apply did not finish it"),
             Self::CannotUpdate(names) => {
                 let names = list(&mut names.iter().map(|name| format!("`{name}`")));
                 write!(f, "cannot change {names} in place")

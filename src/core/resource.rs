@@ -32,6 +32,11 @@ pub trait ResourceType: Send + Sync {
     fn holds_data(&self) -> bool {
         false
     }
+    /// The outputs of an object that exists because the stack says so: nobody creates, changes or deletes it, and others
+    /// may live in it.
+    fn given(&self, _attributes: &Attributes) -> Option<live::Outputs> {
+        None
+    }
     /// Tells whether deletions run beside creations (one batch) instead of after everything else.
     fn deletes_early(&self) -> bool {
         false

@@ -216,6 +216,7 @@ fn reason(action: &Action) -> Option<&'static str> {
         (Reason::HomeIsNew(_), _) => "create_because_home_is_new",
         (Reason::NotGenerated, _) => "create_because_not_generated",
         (Reason::Edited, _) => "update_because_edited",
+        (Reason::Unfinished, _) => "update_because_unfinished",
         (Reason::Drifted, _) => "update_because_drifted",
         (Reason::WaitsFor(_), _) => "update_because_values_unknown",
     })

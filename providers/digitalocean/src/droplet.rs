@@ -8,7 +8,9 @@ mod user_data;
 mod tests;
 
 use ipai_core::value::Attributes;
-use ipai_core::{Attribute, Change, Default, Diagnostic, Draft, Kind, ResourceType, Value};
+use ipai_core::{
+    Attribute, Change, Default, DesiredResource, Diagnostic, Draft, Kind, ResourceType, Value,
+};
 
 use crate::{PROVIDER, marker};
 
@@ -104,7 +106,23 @@ const SCHEMA: &[Attribute] = &[
         change: Change::Birth,
         doc: "The private network, by its UUID; left out, the region's default one.",
     },
+    Attribute {
+        name: HOST_KEY,
+        kind: Kind::Text,
+        default: Default::Absent,
+        change: Change::Update,
+        doc: "Worked out by ipai: \"own\" when the stack puts something on the droplet. A droplet proves itself at first contact with an SSH host key \
+              that came in its user data, which anything on it can read; in the first verified session the host makes a key of its own and the pin moves. \
+              Cannot be set.",
+    },
 ];
+
+/// The computed attribute.
+pub(crate) const HOST_KEY: &str = "host_key";
+/// The host made its key itself.
+pub(crate) const OWN: &str = "own";
+/// The host may still prove itself with the key that came in its user data.
+pub(crate) const BIRTH: &str = "birth";
 
 const OUTPUTS: &[(&str, &str)] = &[
     ("id", "DigitalOcean's number for the droplet."),
@@ -112,6 +130,10 @@ const OUTPUTS: &[(&str, &str)] = &[
     ("private_ipv4", "The IPv4 address in the private network."),
     ("ipv6", "The public IPv6 address, when there is one."),
     ("host_keys", "The pinned SSH host keys: SHA-256 fingerprints in hex."),
+    (
+        "birth_host_keys",
+        "Those of them that came in the user data and still have to be replaced on the host.",
+    ),
     ("created_at", "When it was created, RFC 3339."),
     ("young", "Whether it was created less than 15 minutes ago."),
     ("status", "`new`, `active`, `off` or `archive`."),
@@ -162,6 +184,19 @@ packages: [curl]
         check_region(draft);
         check_tags(draft);
         check_user_data(draft);
+        if draft.resource.attributes.contains_key(HOST_KEY) {
+            let problem = Diagnostic::error(format!("`{HOST_KEY}` cannot be set"));
+            draft.error(HOST_KEY, problem.detail("ipai works it out.").hint("remove it"));
+        }
+    }
+
+    /// Whoever works on the host does so under a key of the host's own.
+    fn settle(&self, draft: &mut Draft<'_>, all: &[DesiredResource]) {
+        let here = Some(&draft.resource.address);
+        let inhabited = all.iter().any(|resource| resource.home.as_ref() == here);
+        if inhabited && draft.text("power").as_deref() != Some("off") {
+            draft.set(HOST_KEY, Value::text(OWN));
+        }
     }
 
     fn identity(&self, attributes: &Attributes) -> Option<String> {

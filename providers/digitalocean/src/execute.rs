@@ -6,6 +6,7 @@ mod delete;
 mod droplet;
 mod firewall;
 mod patience;
+mod pins;
 mod tags;
 mod update;
 
@@ -14,7 +15,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ipai_core::{
-    Address, BoxFuture, Event, Events, Execute, Fault, Job, JobResult, Outputs, RemoteError, Verb,
+    Address, BoxFuture, Event, Events, Execute, Fault, HostKeys, Job, JobResult, Outputs,
+    RemoteError, Verb,
 };
 
 use crate::PROVIDER;
@@ -31,6 +33,8 @@ pub struct DigitalOceanExecutor {
     limits: Limits,
     poll: Duration,
     birth: BirthMaker,
+    /// Who gives a host a key of its own.
+    host_keys: Option<Arc<dyn HostKeys>>,
     /// The droplets that this executor made or changed: a list may not show a new droplet yet.
     known: Mutex<BTreeMap<Address, u64>>,
 }
@@ -46,20 +50,16 @@ impl DigitalOceanExecutor {
             limits: settings.limits.clone(),
             poll: settings.poll,
             birth,
+            host_keys: None,
             known: Mutex::default(),
         })
     }
 
-    /// Makes the tags of a droplet pin exactly these host keys, SHA-256 in hex. New pins are set before old ones go.
-    ///
-    /// # Errors
-    /// The droplet is not there, or the API refuses.
-    pub async fn pin_host_keys(
-        &self,
-        droplet_id: &str,
-        fingerprints_hex: &[String],
-    ) -> Result<(), RemoteError> {
-        tags::pin_host_keys(&self.writer, number(droplet_id)?, fingerprints_hex).await
+    /// Lets `host_keys` replace on the hosts the keys that droplets are born with. Without it they keep those.
+    #[must_use]
+    pub fn with_host_keys(mut self, host_keys: Arc<dyn HostKeys>) -> Self {
+        self.host_keys = Some(host_keys);
+        self
     }
 
     fn remember(&self, address: &Address, id: u64) {

@@ -8,6 +8,8 @@ use crate::PROVIDER;
 const OURS: &str = "ipai";
 const HASH: &str = "ipai-hash:";
 const HOST_KEY: &str = "ipai-hostkey:";
+/// Ends the pin of a key that travelled in user-data and is to be replaced on the host.
+const BORN: &str = ":born";
 
 /// The tag that every droplet of a stack carries.
 pub(crate) fn stack_tag(stack: &StackId) -> String {
@@ -27,6 +29,12 @@ pub(crate) fn hash_tag(version: &str) -> String {
 /// The tag that pins a host key by the SHA-256 of its public half.
 pub(crate) fn host_key_tag(fingerprint_hex: &str) -> String {
     format!("{HOST_KEY}{fingerprint_hex}")
+}
+
+/// The tag that pins the host key that a droplet is born with. One tag says both, so that nobody ever sees the pin
+/// without knowing that its key travelled in user-data.
+pub(crate) fn birth_key_tag(fingerprint_hex: &str) -> String {
+    format!("{HOST_KEY}{fingerprint_hex}{BORN}")
 }
 
 /// Tells whether a tag pins a host key.
@@ -60,6 +68,8 @@ pub(crate) struct Marks {
     pub(crate) versions: Vec<String>,
     /// The pinned host keys, hex.
     pub(crate) host_keys: Vec<String>,
+    /// Those of them that travelled in user-data.
+    pub(crate) birth_keys: Vec<String>,
     /// Other tags, in lower case and sorted: the API compares them without regard to case.
     pub(crate) user: Vec<String>,
 }
@@ -77,14 +87,46 @@ impl Marks {
             } else if let Some(version) = tag.strip_prefix(HASH) {
                 marks.versions.push(version.to_owned());
             } else if let Some(key) = tag.strip_prefix(HOST_KEY) {
-                marks.host_keys.push(key.to_owned());
+                let born = key.strip_suffix(BORN);
+                marks.birth_keys.extend(born.map(str::to_owned));
+                marks.host_keys.push(born.unwrap_or(key).to_owned());
             } else if !is_reserved(&tag) {
                 marks.user.push(tag);
             }
         }
         marks.user.sort();
         marks.host_keys.sort();
+        // Pinned both ways, a key is known to live on the host alone.
+        let own = |key: &String| marks.host_keys.iter().filter(|pinned| *pinned == key).count() > 1;
+        let birth_keys = std::mem::take(&mut marks.birth_keys);
+        marks.birth_keys = birth_keys.into_iter().filter(|key| !own(key)).collect();
+        marks.host_keys.dedup();
         marks
+    }
+
+    /// Adds the key that a droplet is born with, where its tags do not show it yet.
+    pub(crate) fn pin_birth(&mut self, fingerprint_hex: &str) {
+        if !self.host_keys.iter().any(|key| key == fingerprint_hex) {
+            self.host_keys.push(fingerprint_hex.to_owned());
+            self.birth_keys.push(fingerprint_hex.to_owned());
+        }
+    }
+
+    /// Adds the pins that were known before its tags were read last.
+    pub(crate) fn with_pins_of(mut self, earlier: &Self) -> Self {
+        for key in earlier
+            .host_keys
+            .iter()
+            .filter(|key| !self.host_keys.contains(key))
+            .cloned()
+            .collect::<Vec<_>>()
+        {
+            self.birth_keys
+                .extend(Some(key.clone()).filter(|key| earlier.birth_keys.contains(key)));
+            self.host_keys.push(key);
+        }
+        self.host_keys.sort();
+        self
     }
 
     /// The one address that the tags name.
@@ -142,6 +184,15 @@ mod tests {
         assert_eq!(marks.address().unwrap().name, "web");
         assert_eq!(marks.applied(None).as_deref(), Some("ab"));
         assert_eq!((marks.host_keys, marks.user), (vec!["cd".to_owned()], vec!["web".to_owned()]));
+    }
+
+    #[test]
+    fn a_birth_key_is_a_pin_that_says_where_its_key_travelled() {
+        let tags = [birth_key_tag("aa"), host_key_tag("bb"), "IPAI-HOSTKEY:CC:BORN".to_owned()];
+        let marks = Marks::read(&ops(), &tags);
+        assert_eq!(marks.host_keys, ["aa", "bb", "cc"]);
+        assert_eq!(marks.birth_keys, ["aa", "cc"]);
+        assert!(tags.iter().all(|tag| is_host_key_tag(tag)));
     }
 
     #[test]

@@ -33,7 +33,7 @@ const SCHEMA: &[Attribute] = &[
         kind: Kind::Address,
         default: Default::Required,
         change: Change::Replace,
-        doc: "The host that the project runs on: the address of a droplet.",
+        doc: "The host that the project runs on: the address of a droplet or a server.",
     },
     Attribute {
         name: "project",

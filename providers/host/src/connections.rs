@@ -1,6 +1,7 @@
 //! The sessions to all hosts of a stack, shared by plan and apply so that the second needs no connection of its own.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,7 +11,8 @@ use tokio::sync::Mutex as AsyncMutex;
 use crate::failure;
 use crate::manifest::Manifest;
 use crate::session::{Command, Output, Session, SessionError, Sudo};
-use crate::ssh::{HostKeyPin, Identity, Limits, Passphrase, SshError, Target};
+use crate::ssh::{Fingerprint, HostKeyPin, Identity, Limits, Passphrase, SshError, Target};
+use crate::ssh_config::SshConfig;
 
 /// How hosts are reached; everything that is the same for all of them.
 #[derive(Clone, Debug)]
@@ -21,8 +23,16 @@ pub struct Settings {
     pub port: u16,
     /// What to log in with, in this order; the agent's socket is one of them.
     pub identities: Vec<Identity>,
+    /// What else to log in with where the configuration names no key.
+    pub usual_identities: Vec<Identity>,
     /// Asked for the passphrase of an encrypted identity file.
     pub passphrase: Option<Passphrase>,
+    /// The user's own configuration of OpenSSH.
+    pub config: SshConfig,
+    /// Files that list host keys; only read.
+    pub known_hosts: Vec<PathBuf>,
+    /// Who logs in on a bastion that nobody is named for.
+    pub local_user: Option<String>,
     /// How long connecting and logging in may take.
     pub limits: Limits,
     /// Whether root's rights are taken through sudo.
@@ -47,7 +57,11 @@ impl Settings {
             user: user.to_owned(),
             port: 22,
             identities,
+            usual_identities: Vec::new(),
             passphrase: None,
+            config: SshConfig::default(),
+            known_hosts: Vec::new(),
+            local_user: None,
             limits: Limits::default(),
             sudo: Sudo::default(),
             command_limit: Duration::from_secs(120),
@@ -64,13 +78,15 @@ impl Settings {
 pub struct Connections {
     settings: Settings,
     links: Mutex<BTreeMap<Address, Arc<AsyncMutex<Link>>>>,
+    /// Homes whose keys were renewed by this process, by the place that their outputs still name.
+    moved: Mutex<BTreeMap<Address, (Place, Place)>>,
 }
 
 impl Connections {
     /// Opens nothing yet.
     #[must_use]
     pub fn new(settings: Settings) -> Arc<Self> {
-        Arc::new(Self { settings, links: Mutex::default() })
+        Arc::new(Self { settings, links: Mutex::default(), moved: Mutex::default() })
     }
 
     /// How hosts are reached.
@@ -83,6 +99,44 @@ impl Connections {
         // A panic elsewhere while the lock was held left nothing half-changed: one entry is added at a time.
         let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(links.entry(home.clone()).or_default())
+    }
+
+    /// Where a home is reached now. Its outputs may be older than the keys that it was given since.
+    pub(crate) fn place(&self, home: &Address, outputs: &Outputs) -> Result<Place, RemoteError> {
+        let place = Place::of(home, outputs)?;
+        let moved = self.moved.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(match moved.get(home) {
+            Some((from, to)) if *from == place => Place { young: place.young, ..to.clone() },
+            _ => place,
+        })
+    }
+
+    /// Notes that a home which outputs place at `from` proves itself as `to` says.
+    pub(crate) fn moved(&self, home: &Address, from: &Place, to: &Place) {
+        let mut moved = self.moved.lock().unwrap_or_else(PoisonError::into_inner);
+        let from = match moved.get(home) {
+            Some((first, known)) if known == from => first.clone(),
+            _ => from.clone(),
+        };
+        moved.insert(home.clone(), (from, to.clone()));
+    }
+
+    /// Shows the key with which whoever answers at a home's address proves itself, for a person to compare. Nothing
+    /// else is sent there.
+    ///
+    /// # Errors
+    /// Nobody answers there.
+    pub async fn shown_host_key(
+        &self,
+        home: &Address,
+        address: &str,
+    ) -> Result<Fingerprint, RemoteError> {
+        let (pin, login) = (HostKeyPin::Fingerprints(Vec::new()), None);
+        let place =
+            Place { address: address.to_owned(), pin, born: Vec::new(), login, young: false };
+        let shown = crate::ssh::shown_host_key(&place.target(&self.settings)).await;
+        let attempted = format!("see the host key of {home}");
+        shown.map_err(|error| failure::of_session(&attempted, &SessionError::Connect(error)))
     }
 
     /// Ends all sessions politely, each within `limit`.
@@ -135,6 +189,17 @@ impl Link {
         }
     }
 
+    /// Goes on with the session that stands, at a place of which more is known.
+    pub(crate) fn stay_at(&mut self, place: &Place) {
+        self.place = Some(place.clone());
+    }
+
+    /// Goes on with another session on the same host.
+    pub(crate) fn move_to(&mut self, place: &Place, session: Session) {
+        self.place = Some(place.clone());
+        self.session = Some(session);
+    }
+
     async fn try_once(
         &mut self,
         settings: &Settings,
@@ -173,48 +238,84 @@ impl Link {
 pub(crate) struct Place {
     pub(crate) address: String,
     pub(crate) pin: HostKeyPin,
+    /// The accepted keys that came from outside and are to be replaced on the host.
+    pub(crate) born: Vec<Fingerprint>,
+    /// How to log in, where the stack says so of this host alone; a droplet is logged in on as `[ssh]` says.
+    pub(crate) login: Option<Login>,
     /// Tells whether the home was created so recently that it may still boot.
     pub(crate) young: bool,
+}
+
+/// What the stack says about logging in on one server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Login {
+    pub(crate) user: Option<String>,
+    pub(crate) port: Option<u16>,
 }
 
 impl PartialEq for Place {
     /// A host that has grown up is still the same.
     fn eq(&self, other: &Self) -> bool {
-        self.address == other.address && self.pin == other.pin
+        (&self.address, &self.pin, &self.login) == (&other.address, &other.pin, &other.login)
     }
 }
 
 impl Place {
-    /// Reads a home's outputs: `ipv4`, `host_keys` and `young`.
+    /// Reads a home's outputs: `ipv4` or `address`, `host_keys` or `known_hosts`, and what else it has to say.
     pub(crate) fn of(home: &Address, outputs: &Outputs) -> Result<Self, RemoteError> {
         let attempted = || format!("reach {home}");
-        let address = outputs.get("ipv4").and_then(Value::as_text).ok_or_else(|| {
+        let text = |name: &str| outputs.get(name).and_then(Value::as_text);
+        let truth = |name: &str| outputs.get(name).and_then(Value::as_bool).unwrap_or(false);
+        let address = text("address").or_else(|| text("ipv4")).ok_or_else(|| {
             RemoteError::new(Fault::NotFound, attempted(), "it has no public IPv4 address yet")
         })?;
-        let pins = outputs.get("host_keys").map(Value::text_items).unwrap_or_default();
-        let pins: Result<Vec<_>, _> = pins.iter().map(|pin| pin.parse()).collect();
-        let pins = pins.map_err(|error: crate::ssh::NotAFingerprint| {
-            RemoteError::new(Fault::WrongHostKey, attempted(), error.to_string())
-        })?;
-        if pins.is_empty() {
+        let keys = |name: &str| {
+            let keys = outputs.get(name).map(Value::text_items).unwrap_or_default();
+            let keys: Result<Vec<Fingerprint>, _> = keys.iter().map(|key| key.parse()).collect();
+            keys.map_err(|error| {
+                RemoteError::new(Fault::WrongHostKey, attempted(), error.to_string())
+            })
+        };
+        let pinned = keys("host_keys")?;
+        if pinned.is_empty() && !truth("known_hosts") {
             let cause = "no host key is pinned for it, and ipai trusts none on first use";
-            return Err(RemoteError::new(Fault::WrongHostKey, attempted(), cause)
-                .hint(format!("replace it (--replace {home}), or give it the tag ipai-hostkey:HEX with the SHA-256 fingerprint of its key")));
+            return Err(RemoteError::new(Fault::WrongHostKey, attempted(), cause).hint(format!(
+                "read its fingerprint on its console (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub), then: ipai adopt {home} --host-key SHA256:…"
+            )));
         }
-        let (address, young) = (address.to_owned(), is_young(outputs));
-        Ok(Self { address, pin: HostKeyPin::Fingerprints(pins), young })
+        let pin = match pinned.is_empty() {
+            true => HostKeyPin::KnownHosts(Vec::new()),
+            false => HostKeyPin::Fingerprints(pinned),
+        };
+        let port = outputs.get("port").and_then(Value::as_int);
+        let login = home.provider == "host";
+        let login = login.then(|| Login {
+            user: text("user").map(str::to_owned),
+            port: port.and_then(|port| u16::try_from(port).ok()),
+        });
+        let (born, young) = (keys("birth_host_keys")?, is_young(outputs));
+        Ok(Self { address: address.to_owned(), pin, born, login, young })
     }
 
-    fn target(&self, settings: &Settings) -> Target {
-        Target {
-            address: self.address.clone(),
-            port: settings.port,
-            user: settings.user.clone(),
-            pin: self.pin.clone(),
-            identities: settings.identities.clone(),
-            passphrase: settings.passphrase.clone(),
-            limits: settings.limits,
+    /// The same place, where one more key is accepted.
+    pub(crate) fn accepting(&self, key: Fingerprint) -> Self {
+        let mut keys = match &self.pin {
+            HostKeyPin::Fingerprints(keys) => keys.clone(),
+            HostKeyPin::KnownHosts(_) => Vec::new(),
+        };
+        if !keys.contains(&key) {
+            keys.push(key);
         }
+        Self { pin: HostKeyPin::Fingerprints(keys), ..self.clone() }
+    }
+
+    /// The same place, where this key alone is accepted.
+    pub(crate) fn accepting_only(&self, key: Fingerprint) -> Self {
+        Self { pin: HostKeyPin::Fingerprints(vec![key]), born: Vec::new(), ..self.clone() }
+    }
+
+    pub(crate) fn target(&self, settings: &Settings) -> Target {
+        crate::route::target(self, settings)
     }
 
     /// Tells whether a failure is what a host in its first boot answers. A wrong host key never is.

@@ -34,10 +34,10 @@ fn hint(error: &SessionError) -> Option<&'static str> {
                 "check that the droplet runs and that its firewall lets this machine reach the SSH port; the droplet's console at the provider works without either"
             }
             SshError::HostKeyMismatch { .. } => {
-                "somebody may be in between, or the host's key was changed outside of ipai; compare the fingerprint on the host itself: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub"
+                "somebody may be in between, or the host's key was changed outside of ipai; compare the fingerprint on the host's own console: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub; if it is the one shown, and only then: ipai adopt ADDRESS --host-key SHA256:…"
             }
             SshError::HostKeyUnknown { why: UnknownHost::NoPin, .. } => {
-                "the droplet carries no `ipai-hostkey:` tag; without a pin ipai talks to no host"
+                "without a pin ipai talks to no host; `ipai adopt ADDRESS --host-key SHA256:…` sets one"
             }
             SshError::AuthRefused { .. } | SshError::NoIdentityAccepted { .. } => {
                 "load a key that the host lets in: ssh-add ~/.ssh/id_ed25519, or name one in IPAI_SSH_IDENTITY; the stack's `[ssh]` names the user"
@@ -55,6 +55,7 @@ fn hint(error: &SessionError) -> Option<&'static str> {
 
 fn fault_of(error: &SshError) -> Fault {
     match error {
+        SshError::Bastion { source, .. } => fault_of(source),
         SshError::HostKeyMismatch { .. }
         | SshError::HostKeyRevoked { .. }
         | SshError::HostKeyUnknown { .. } => Fault::WrongHostKey,

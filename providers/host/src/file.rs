@@ -20,7 +20,7 @@ const SCHEMA: &[Attribute] = &[
         kind: Kind::Address,
         default: Default::Required,
         change: Change::Replace,
-        doc: "The host that the file lies on: the address of a droplet.",
+        doc: "The host that the file lies on: the address of a droplet or a server.",
     },
     Attribute {
         name: "path",

@@ -14,10 +14,15 @@ pub mod observe;
 mod provider;
 mod push;
 mod ready;
+mod renewal;
+mod route;
+pub mod server;
 pub mod session;
 pub mod ssh;
+pub mod ssh_config;
 
 pub use compose::ports::{PublishedPort, published_ports};
 pub use connections::{Connections, Settings};
 pub use observe::HostObserver;
 pub use provider::{HostExecutor, types};
+pub use renewal::HostKeyRenewal;

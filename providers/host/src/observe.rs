@@ -112,7 +112,7 @@ struct Look {
 
 impl Look {
     async fn look(self) -> Result<LiveState, RemoteError> {
-        let place = match Place::of(&self.home, &self.outputs) {
+        let place = match self.connections.place(&self.home, &self.outputs) {
             // An earlier run was killed while it was being made.
             Err(_) if is_young(&self.outputs) => return Ok(self.not_ready()),
             place => place?,

@@ -4,34 +4,44 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ipai_core::{
-    Address, BoxFuture, Events, Execute, Fault, Job, JobResult, Outputs, RemoteError, ResourceType,
-    StackId,
+    Address, BoxFuture, Events, Execute, Fault, Job, JobResult, Outputs, Pins, RemoteError,
+    ResourceType, StackId,
 };
 
 use crate::batch::Batch;
 use crate::changes::Changes;
 use crate::compose::ComposeType;
-use crate::connections::{Connections, Place};
+use crate::connections::Connections;
 use crate::file::FileType;
 use crate::ready::Wait;
+use crate::renewal::Step;
+use crate::server::ServerType;
 
 /// The resource types of this provider, in the order of creation.
 #[must_use]
 pub fn types() -> Vec<Box<dyn ResourceType>> {
-    vec![Box::new(FileType), Box::new(ComposeType)]
+    vec![Box::new(ServerType), Box::new(FileType), Box::new(ComposeType)]
 }
 
 /// Carries out actions on hosts.
-#[derive(Debug)]
 pub struct HostExecutor {
     connections: Arc<Connections>,
+    /// Who keeps the pins of the homes whose keys came from outside.
+    pins: Option<Arc<dyn Pins>>,
 }
 
 impl HostExecutor {
     /// Executes through connections that plan may have opened.
     #[must_use]
     pub fn new(connections: Arc<Connections>) -> Self {
-        Self { connections }
+        Self { connections, pins: None }
+    }
+
+    /// Lets hosts make keys of their own in their first session; `pins` then says who is trusted.
+    #[must_use]
+    pub fn with_pins(mut self, pins: Arc<dyn Pins>) -> Self {
+        self.pins = Some(pins);
+        self
     }
 
     async fn execute_all(&self, jobs: Vec<Job>, events: &dyn Events) -> Vec<JobResult> {
@@ -56,7 +66,7 @@ impl HostExecutor {
                 "its host does not exist",
             )
         })?;
-        let place = Place::of(home, outputs)?;
+        let mut place = self.connections.place(home, outputs)?;
         let link = self.connections.link(home);
         let mut link = link.lock().await;
         let settings = self.connections.settings();
@@ -64,6 +74,11 @@ impl HostExecutor {
         Wait { settings, place: &place, stack, address: &first.address, events }
             .until_ready(&mut link)
             .await?;
+        // Before anything else is sent: the key that proved this session may be read by whatever runs on the host.
+        if let (false, Some(pins)) = (place.born.is_empty(), &self.pins) {
+            let step = Step::new(&self.connections, home, outputs, events)?;
+            place = step.renew(&mut link, place, pins.as_ref()).await?;
+        }
         Ok(Batch::new(&mut link, settings, &place, &first.stack, events).execute(jobs).await)
     }
 
@@ -74,7 +89,7 @@ impl HostExecutor {
         outputs: &Outputs,
         applied: &BTreeMap<Address, String>,
     ) -> Result<(), RemoteError> {
-        let place = Place::of(home, outputs)?;
+        let place = self.connections.place(home, outputs)?;
         let link = self.connections.link(home);
         let mut link = link.lock().await;
         let settings = self.connections.settings();

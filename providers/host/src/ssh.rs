@@ -16,9 +16,14 @@ mod link;
 mod methods;
 mod private_key;
 mod target;
+mod tunnel;
 
+pub(crate) use known_hosts::glob;
+
+pub use connect::shown_host_key;
 pub use error::{SshError, UnknownHost};
 pub use exec::{MAX_EXEC_OUTPUT, Spoken, exec};
 pub use fingerprint::{Fingerprint, NotAFingerprint};
 pub use line::{Event, Line, MAX_TEXT};
+pub use private_key::opens;
 pub use target::{HostKeyPin, Identity, Limits, Passphrase, Target};

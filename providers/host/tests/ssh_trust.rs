@@ -127,6 +127,7 @@ async fn a_closed_port_a_silent_server_and_an_unknown_name_are_told_apart() {
         identities: Vec::new(),
         passphrase: None,
         limits: ipai_host::ssh::Limits::default(),
+        via: None,
     };
     target.limits.login = Duration::from_millis(300);
     let began = Instant::now();

@@ -7,7 +7,7 @@ use super::conflicts::{Strangers, takes_a_new_place};
 use super::{Action, Conflict, Note, Plan, Reason, Verb};
 use crate::address::Address;
 use crate::desired::DesiredState;
-use crate::live::{HomeState, LiveResource, LiveState};
+use crate::live::{HomeState, LiveResource, LiveState, UNFINISHED};
 use crate::resource::{Change, DesiredResource, ResourceType, Types};
 
 /// What the user asked for besides the stack's text.
@@ -163,7 +163,9 @@ impl<'a> Planner<'a> {
         }
         let forced: Vec<String> =
             changes.iter().filter(|c| c.forces_replace).map(|c| c.name.clone()).collect();
-        let requested = self.options.replace.contains(&resource.address);
+        // What is not ipai's making cannot be made anew.
+        let replaceable = kind.given(&resource.attributes).is_none();
+        let requested = replaceable && self.options.replace.contains(&resource.address);
         let (verb, reason) = match (forced.is_empty(), requested, changes.is_empty()) {
             (false, ..) => (Verb::Replace, Reason::CannotUpdate(forced)),
             (true, true, _) => (Verb::Replace, Reason::Requested),
@@ -180,6 +182,9 @@ impl<'a> Planner<'a> {
         resource: &DesiredResource,
         live: &LiveResource,
     ) -> Reason {
+        if live.applied.as_deref() == Some(UNFINISHED) {
+            return Reason::Unfinished;
+        }
         match resource.version(kind.schema()) {
             None => {
                 let mut waits = resource.waits_for();
@@ -235,7 +240,8 @@ impl<'a> Planner<'a> {
             desired.resources.iter().map(|r| (&r.address, r.home.as_ref())).collect();
         let doomed = self.doomed(&wanted);
         let gone = |home: &Address| {
-            let deleted = self.found.contains_key(home) && !wanted.contains_key(home);
+            let objects = self.found.get(home).filter(|_| !wanted.contains_key(home));
+            let deleted = objects.is_some_and(|objects| !objects.iter().any(|o| self.is_given(o)));
             deleted || self.verbs.get(home) == Some(&Verb::Replace)
         };
         let alone = doomed.into_iter().filter(|(o, _)| !o.home.as_ref().is_some_and(gone));
@@ -260,6 +266,7 @@ impl<'a> Planner<'a> {
                 let stays = wanted.get(address).is_some_and(|home| {
                     if created { object.home.as_ref() == *home } else { place == 0 }
                 });
+                let stays = stays || self.is_given(object);
                 let twin = place > 0 && object.home == objects[0].home;
                 if !stays {
                     let reason = if twin {
@@ -272,6 +279,12 @@ impl<'a> Planner<'a> {
             }
         }
         doomed
+    }
+
+    /// Tells whether an object exists whatever ipai does.
+    fn is_given(&self, object: &LiveResource) -> bool {
+        let kind = self.types.get(&object.address);
+        kind.is_some_and(|kind| kind.given(&object.attributes).is_some())
     }
 
     fn delete(&self, object: &LiveResource, reason: Reason) -> Action {

@@ -37,7 +37,7 @@ pub(crate) fn creation(job: &Job, birth: &Birth) -> Result<Json, String> {
 fn tags(job: &Job, birth: &Birth) -> Vec<String> {
     let mut tags = marker::identity_tags(&job.stack, &job.address).to_vec();
     tags.extend(job.version.as_deref().map(marker::hash_tag));
-    tags.push(marker::host_key_tag(&birth.fingerprint_hex));
+    tags.push(marker::birth_key_tag(&birth.fingerprint_hex));
     let user = job.desired.iter().flat_map(|wanted| wanted.texts("tags"));
     tags.extend(user.map(str::to_owned));
     tags

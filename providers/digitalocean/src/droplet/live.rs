@@ -7,6 +7,7 @@ use ipai_core::value::Attributes;
 use ipai_core::{Address, DesiredResource, LiveResource, Outputs, ResourceType, Value};
 
 use crate::api::{Droplet, Network, Status, epoch_of_rfc3339};
+use crate::droplet::{BIRTH, HOST_KEY, OWN};
 use crate::marker::Marks;
 
 /// So long after its creation a droplet may still be booting for the first time.
@@ -48,12 +49,19 @@ pub(crate) fn live_resource(
     around: Surroundings<'_>,
 ) -> LiveResource {
     let wanted = around.desired.and_then(|d| d.version(super::DropletType.schema()));
+    let inhabited = around.desired.and_then(|desired| desired.text(HOST_KEY)) == Some(OWN);
+    let unfinished =
+        inhabited && !marks.birth_keys.is_empty() || is_unfinished(droplet, around.now);
+    let applied = match unfinished {
+        true => Some(ipai_core::live::UNFINISHED.to_owned()),
+        false => marks.applied(wanted.as_deref()),
+    };
     LiveResource {
         address: address.clone(),
         id: droplet.id.to_string(),
         attributes: attributes(droplet, marks, around),
-        outputs: outputs(droplet, &marks.host_keys, around),
-        applied: marks.applied(wanted.as_deref()),
+        outputs: outputs(droplet, marks, around),
+        applied,
         created: Some(droplet.created_at.clone()),
         home: None,
     }
@@ -71,6 +79,7 @@ fn attributes(droplet: &Droplet, marks: &Marks, around: Surroundings<'_>) -> Att
         ("region".to_owned(), Value::text(&*droplet.region.slug)),
         ("size".to_owned(), Value::text(&*droplet.size_slug)),
         ("power".to_owned(), Value::text(power)),
+        (HOST_KEY.to_owned(), Value::text(if marks.birth_keys.is_empty() { OWN } else { BIRTH })),
         ("tags".to_owned(), Value::texts(&marks.user)),
         ("monitoring".to_owned(), feature("monitoring")),
         ("ipv6".to_owned(), feature("ipv6")),
@@ -95,14 +104,11 @@ fn image(droplet: &Droplet, desired: Option<&DesiredResource>) -> Option<String>
 }
 
 /// What others may refer to. An address that is not there yet is left out.
-pub(crate) fn outputs(
-    droplet: &Droplet,
-    host_keys: &[String],
-    around: Surroundings<'_>,
-) -> Outputs {
+pub(crate) fn outputs(droplet: &Droplet, marks: &Marks, around: Surroundings<'_>) -> Outputs {
     let mut outputs: Outputs = [
         ("id".to_owned(), Value::text(droplet.id.to_string())),
-        ("host_keys".to_owned(), Value::texts(host_keys)),
+        ("host_keys".to_owned(), Value::texts(&marks.host_keys)),
+        ("birth_host_keys".to_owned(), Value::texts(&marks.birth_keys)),
         ("created_at".to_owned(), Value::text(&*droplet.created_at)),
         ("young".to_owned(), Value::Bool(is_young(droplet, around.now))),
         ("status".to_owned(), Value::text(droplet.status.word())),

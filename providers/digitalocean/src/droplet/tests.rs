@@ -130,6 +130,7 @@ fn a_live_droplet_is_shown_in_canonical_attributes() {
         ("size", Value::text("s-1vcpu-1gb")),
         ("image", Value::text("debian-13-x64")),
         ("power", Value::text("on")),
+        ("host_key", Value::text("own")),
         ("tags", Value::texts(["web"])),
         ("monitoring", Value::Bool(true)),
         ("ipv6", Value::Bool(false)),
@@ -226,7 +227,7 @@ fn a_create_carries_attributes_markers_and_the_host_key() {
         "name": "web", "region": "fra1", "size": "s-1vcpu-1gb", "image": 99,
         "ssh_keys": [12, "3b:16"], "monitoring": true,
         "user_data": "#cloud-config\nssh_deletekeys: true\nssh_keys:\n  ed25519_private: |\n    PRIVATE\n    KEY\n  ed25519_public: \"ssh-ed25519 AAAA\"\n",
-        "tags": ["ipai", "ipai:ops", "ipai:ops:droplet:web", "ipai-hash:aa", format!("ipai-hostkey:{}", "cc".repeat(32)), "web"],
+        "tags": ["ipai", "ipai:ops", "ipai:ops:droplet:web", "ipai-hash:aa", format!("ipai-hostkey:{}:born", "cc".repeat(32)), "web"],
     });
     assert_eq!(creation(&job, &birth).unwrap(), expected);
 }

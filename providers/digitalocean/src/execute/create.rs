@@ -166,11 +166,9 @@ impl Task<'_> {
         let droplet = self.grown_up(id, birth.is_none()).await?;
         let droplet = self.tagged(droplet, birth).await?;
         self.executor.remember(&self.job.address, id);
-        let mut keys = Marks::read(&self.job.stack, &droplet.tags).host_keys;
-        if let Some(birth) = birth.filter(|birth| !keys.contains(&birth.fingerprint_hex)) {
-            keys.push(birth.fingerprint_hex.clone());
-        }
-        if keys.is_empty() {
+        let mut marks = Marks::read(&self.job.stack, &droplet.tags);
+        birth.iter().for_each(|birth| marks.pin_birth(&birth.fingerprint_hex));
+        if marks.host_keys.is_empty() {
             let cause =
                 format!("droplet {id} carries no pin of its host key, so nobody could verify it");
             return Err(self
@@ -178,7 +176,7 @@ impl Task<'_> {
                 .hint("delete that droplet in the control panel, then apply again"));
         }
         self.set_power(id).await?;
-        self.outputs_now(id, &keys).await
+        self.outputs_now(id, &marks).await
     }
 }
 

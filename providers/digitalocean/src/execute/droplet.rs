@@ -76,23 +76,17 @@ impl Task<'_> {
         self.bring(id, json!({ "type": "power_off" }), off).await.map(drop)
     }
 
-    /// What others may refer to, as the droplet is now. `host_keys` are known beside those that its tags show by now.
-    pub(super) async fn outputs_now(
-        &self,
-        id: u64,
-        host_keys: &[String],
-    ) -> Result<Outputs, RemoteError> {
+    /// What others may refer to, as the droplet is now. The pins of `known` count beside those that its tags show by now.
+    pub(super) async fn outputs_now(&self, id: u64, known: &Marks) -> Result<Outputs, RemoteError> {
         let (droplet, now) = self.executor.writer.reader.droplet(id).await?;
-        let shown = Marks::read(&self.job.stack, &droplet.tags).host_keys;
-        let keys: BTreeSet<String> = shown.into_iter().chain(host_keys.iter().cloned()).collect();
-        let keys: Vec<String> = keys.into_iter().collect();
+        let marks = Marks::read(&self.job.stack, &droplet.tags).with_pins_of(known);
         let mut reserved = BTreeSet::new();
         if droplet.public_v4().nth(1).is_some() {
             let all = self.executor.writer.reader.list::<ReservedIp>(&Get::reserved_ips()).await?;
             reserved.extend(all.items.into_iter().map(|reserved| reserved.ip));
         }
         let around = Surroundings { now, reserved: &reserved, desired: None };
-        Ok(outputs(&droplet, &keys, around))
+        Ok(outputs(&droplet, &marks, around))
     }
 
     /// Makes sure that a droplet still is this resource before it is touched. One without any tags was recognised by

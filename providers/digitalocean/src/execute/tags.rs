@@ -39,7 +39,7 @@ impl Task<'_> {
     /// next plan sees what differs.
     fn missing(&self, droplet: &Droplet, birth: Option<&Birth>) -> Vec<String> {
         let mut wanted = marker::identity_tags(&self.job.stack, &self.job.address).to_vec();
-        wanted.extend(birth.map(|birth| marker::host_key_tag(&birth.fingerprint_hex)));
+        wanted.extend(birth.map(|birth| marker::birth_key_tag(&birth.fingerprint_hex)));
         wanted.extend(self.user_tags().unwrap_or_default());
         if birth.is_some() {
             wanted.extend(self.job.version.as_deref().map(marker::hash_tag));
@@ -134,7 +134,7 @@ impl Task<'_> {
     }
 }
 
-async fn sweep_one(writer: &Writer, tag: &str) -> Result<(), ApiError> {
+pub(super) async fn sweep_one(writer: &Writer, tag: &str) -> Result<(), ApiError> {
     match absent_as_none(writer.reader.tag(tag).await)? {
         Some(seen) if seen.resources.count == 0 => {
             writer.delete(&Change::delete_tag(&seen.name)).await
@@ -148,7 +148,7 @@ fn lacking(droplet: &Droplet, wanted: &[String]) -> Vec<String> {
     wanted.iter().filter(|tag| !has.contains(&tag.to_ascii_lowercase())).cloned().collect()
 }
 
-async fn put(writer: &Writer, id: u64, tags: &[String]) -> Result<(), ApiError> {
+pub(super) async fn put(writer: &Writer, id: u64, tags: &[String]) -> Result<(), ApiError> {
     for tag in tags {
         let spelling = writer.ensure_tag(tag).await?;
         writer.tag(&spelling, id).await?;
@@ -156,33 +156,13 @@ async fn put(writer: &Writer, id: u64, tags: &[String]) -> Result<(), ApiError> 
     Ok(())
 }
 
-async fn take(
+pub(super) async fn take(
     writer: &Writer,
     id: u64,
     tags: impl Iterator<Item = &String> + Send,
 ) -> Result<(), ApiError> {
     for tag in tags {
         writer.delete(&Change::untag_droplet(tag, id)).await?;
-    }
-    Ok(())
-}
-
-/// Makes a droplet's tags pin exactly these host keys.
-pub(super) async fn pin_host_keys(
-    writer: &Writer,
-    id: u64,
-    fingerprints_hex: &[String],
-) -> Result<(), RemoteError> {
-    let (droplet, _) = writer.reader.droplet(id).await?;
-    let wanted: Vec<String> =
-        fingerprints_hex.iter().map(|hex| marker::host_key_tag(hex)).collect();
-    put(writer, id, &lacking(&droplet, &wanted)).await?;
-    let kept = |tag: &str| wanted.iter().any(|pin| pin.eq_ignore_ascii_case(tag));
-    let old = droplet.tags.iter().filter(|tag| marker::is_host_key_tag(tag) && !kept(tag));
-    let old: Vec<String> = old.cloned().collect();
-    take(writer, id, old.iter()).await?;
-    for tag in &old {
-        sweep_one(writer, tag).await?;
     }
     Ok(())
 }

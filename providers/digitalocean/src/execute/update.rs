@@ -22,8 +22,9 @@ impl Task<'_> {
         self.resize(&droplet).await?;
         self.set_power(id).await?;
         self.align_tags(&droplet).await?;
+        self.renew_host_key(&droplet).await?;
         self.mark_version(&droplet).await?;
-        self.outputs_now(id, &Marks::read(&self.job.stack, &droplet.tags).host_keys).await
+        self.outputs_now(id, &Marks::default()).await
     }
 
     /// Tells whether an earlier run was killed while the droplet was being made.
@@ -66,7 +67,7 @@ impl Task<'_> {
         self.mark_identity(&droplet).await?;
         self.mark_version(&droplet).await?;
         self.executor.remember(&self.job.address, id);
-        self.outputs_now(id, &Marks::read(&self.job.stack, &droplet.tags).host_keys).await
+        self.outputs_now(id, &Marks::read(&self.job.stack, &droplet.tags)).await
     }
 
     /// Takes our tags off; the droplet stays as it is.

@@ -1,7 +1,7 @@
 //! The life of droplets against a simulated DigitalOcean.
 
 use crate::stage::{Stage, differences, droplet, job, stage, stage_with};
-use ipai_core::{Address, Fault, LiveResource, Value, Verb};
+use ipai_core::{Address, Fault, LiveResource, Pins as _, Value, Verb};
 use ipai_simulator::{Fault as Disturbance, FaultKind, Pace};
 use serde_json::json;
 use std::time::Duration;
@@ -42,7 +42,7 @@ async fn user_data_carries_the_pinned_host_key() {
     let made = &stage.world().droplets()[0];
     let text = made["user_data"].as_str().unwrap();
     assert!(text.starts_with("#cloud-config\n") && text.contains("ssh_deletekeys: true"), "{text}");
-    let pin = format!("ipai-hostkey:{}", outputs["host_keys"].text_items()[0]);
+    let pin = format!("ipai-hostkey:{}:born", outputs["host_keys"].text_items()[0]);
     assert!(made["tags"].as_array().unwrap().contains(&json!(pin)));
 }
 
@@ -250,7 +250,7 @@ async fn a_replaced_droplet_is_another_one() {
         assert_ne!((&before["id"], &before["host_keys"]), (&after["id"], &after["host_keys"]));
         assert_eq!(differences(&new, &settled(&stage, &new).await), Vec::<&str>::new());
         assert_eq!(stage.world().droplets().len(), 1);
-        let old_pin = format!("ipai-hostkey:{}", before["host_keys"].text_items()[0]);
+        let old_pin = format!("ipai-hostkey:{}:born", before["host_keys"].text_items()[0]);
         assert!(!stage.tags().contains(&old_pin));
     }
 }
@@ -357,14 +357,20 @@ async fn a_pin_moves_to_another_host_key() {
     let id = outputs["id"].as_text().unwrap().to_owned();
     let old = outputs["host_keys"].text_items()[0].to_owned();
     let new = "ab".repeat(32);
-    stage.executor.pin_host_keys(&id, &[old.clone(), new.clone()]).await.unwrap();
-    assert_eq!(
-        stage.live(&web).await.outputs["host_keys"].text_items(),
-        [old.as_str(), new.as_str()]
-    );
-    stage.executor.pin_host_keys(&id, std::slice::from_ref(&new)).await.unwrap();
-    assert_eq!(stage.live(&web).await.outputs["host_keys"].text_items(), [new.as_str()]);
-    assert!(!stage.tags().contains(&format!("ipai-hostkey:{old}")));
+    assert_eq!(outputs["birth_host_keys"], outputs["host_keys"]);
+    stage.executor.accept(&id, &new).await.unwrap();
+    let both = stage.live(&web).await;
+    assert_eq!(both.outputs["host_keys"].text_items().len(), 2);
+    assert_eq!(both.outputs["birth_host_keys"].text_items(), [old.as_str()]);
+    assert_eq!(both.attributes["host_key"], Value::text("birth"));
+    for _ in 0..2 {
+        stage.executor.accept_only(&id, &new).await.unwrap();
+        let own = stage.live(&web).await;
+        assert_eq!(own.outputs["host_keys"].text_items(), [new.as_str()]);
+        assert_eq!(own.outputs["birth_host_keys"].text_items(), Vec::<&str>::new());
+        assert_eq!(own.attributes["host_key"], Value::text("own"));
+    }
+    assert!(!stage.tags().iter().any(|tag| tag.contains(&old)));
 }
 
 #[tokio::test]

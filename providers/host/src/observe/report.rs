@@ -1,8 +1,8 @@
 //! From a host's answer to live state.
 //!
 //! What is ours: a path or project that the manifest lists, or a container with our label. Beyond that a file at a
-//! wanted path counts as ours when it already is as wanted (nothing can be lost), or when the host has no manifest yet:
-//! then nobody but its first boot can have written it, which ipai composed. Everything else is foreign: it is shown,
+//! wanted path counts as ours when it already is as wanted (nothing can be lost), or when a host that ipai made has no
+//! manifest yet: then nobody but its first boot can have written it, which ipai composed. Everything else is foreign: it is shown,
 //! and stands in the way until it is adopted.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -54,7 +54,9 @@ impl Report<'_> {
             let as_wanted = ["content", "mode", "owner"]
                 .iter()
                 .all(|name| attributes.get(*name) == resource.attributes.get(*name));
-            if record.is_none() && !as_wanted && !self.manifest.is_new() {
+            // Nobody but its first boot has written on a host that ipai made and that has no manifest yet.
+            let untouched = self.manifest.is_new() && self.home.provider != "host";
+            if record.is_none() && !as_wanted && !untouched {
                 live.foreign.push(self.foreign_file(&path, stat));
                 continue;
             }

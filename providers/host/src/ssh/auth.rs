@@ -22,7 +22,12 @@ pub(super) fn log_in(target: &Target, link: &mut Link, deadline: Instant) -> Res
     let mut attempt = Attempt { target, link, deadline, tried: Vec::new() };
     for identity in &target.identities {
         let accepted = match identity {
-            Identity::Agent(socket) => attempt.agent(socket)?,
+            Identity::Agent(socket) => attempt.agent(socket, None)?,
+            Identity::AgentKeys { socket, files } => {
+                let wanted: Vec<_> =
+                    files.iter().filter_map(|file| private_key::public_blob(file)).collect();
+                attempt.agent(socket, Some(&wanted))?
+            }
             Identity::File(path) => attempt.file(path)?,
             Identity::Key { label, text } => attempt.key(label, text, None)?,
         };
@@ -42,7 +47,7 @@ struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    fn agent(&mut self, socket: &Path) -> Result<bool, SshError> {
+    fn agent(&mut self, socket: &Path, only: Option<&[Vec<u8>]>) -> Result<bool, SshError> {
         let name = format!("ssh-agent {}", socket.display());
         let listed = self.link.session.agent().and_then(|mut agent| {
             agent.set_identity_path(socket)?;
@@ -61,7 +66,10 @@ impl Attempt<'_> {
         if keys.is_empty() {
             self.tried.push(format!("{name}: holds no key; add one with ssh-add"));
         }
-        for key in keys {
+        let wanted = |key: &ssh2::PublicKey| {
+            only.is_none_or(|only| only.iter().any(|blob| blob == key.blob()))
+        };
+        for key in keys.into_iter().filter(wanted) {
             let user = self.target.user.as_str();
             let outcome = self.link.until(self.deadline, |_| agent.userauth(user, &key));
             if self.judge(format!("{name}: {}", key.comment()), outcome)? {

@@ -11,28 +11,62 @@ use super::auth;
 use super::host_key_check::Expectation;
 use super::link::{Link, Stop, hung_up};
 use super::methods;
-use super::{SshError, Target};
+use super::tunnel;
+use super::{Fingerprint, SshError, Target};
 
 /// Connects and logs in. Nothing is sent to the host before its key is checked, except the key
 /// exchange itself. Blocks: runs on the connection's own thread.
 pub(super) fn connect(target: &Target, wake: UnixStream) -> Result<Link, SshError> {
     let expectation = Expectation::read(target)?;
-    let socket = open_socket(target)?;
+    let (mut link, deadline) = exchange_keys(target, wake, &expectation.algorithms)?;
+    expectation.check(host_key(target, &link)?)?;
+    auth::log_in(target, &mut link, deadline)?;
+    Ok(link)
+}
+
+/// Shows which ed25519 key a host proves itself with, for a person to compare. Nothing but the key exchange reaches
+/// the host, and nobody is trusted by it.
+///
+/// # Errors
+/// There is no connection, or the host has no such key.
+pub async fn shown_host_key(target: &Target) -> Result<Fingerprint, SshError> {
+    let target = target.clone();
+    let show = move || {
+        let unreachable = |source| SshError::Unreachable { at: target.at(), source };
+        let (_kept, wake) = UnixStream::pair().map_err(unreachable)?;
+        let (link, _) = exchange_keys(&target, wake, &["ssh-ed25519"])?;
+        Ok(Fingerprint::of(host_key(&target, &link)?))
+    };
+    tokio::task::spawn_blocking(show).await.unwrap_or(Err(SshError::Abandoned))
+}
+
+fn exchange_keys(
+    target: &Target,
+    wake: UnixStream,
+    algorithms: &[&str],
+) -> Result<(Link, Instant), SshError> {
+    let socket = match &target.via {
+        None => open_socket(target)?,
+        Some(bastion) => tunnel::open(bastion, target)?,
+    };
     let handshake = |detail: String| SshError::Handshake { at: target.at(), detail };
     let mut link = Link::new(socket, wake).map_err(|error| handshake(error.to_string()))?;
-    methods::restrict(&link.session, &expectation.algorithms)
+    methods::restrict(&link.session, algorithms)
         .map_err(|error| handshake(error.message().to_owned()))?;
     let deadline = Instant::now() + target.limits.login;
     link.until(deadline, |session| session.handshake()).map_err(|stop| match stop {
-        Stop::Failed(error) => handshake_failed(target, &expectation, &error),
+        Stop::Failed(error) => handshake_failed(target, algorithms, &error),
         stop => stopped(target, "key exchange", target.limits.login, stop),
     })?;
-    match link.session.host_key() {
-        Some((blob, _)) => expectation.check(blob)?,
-        None => return Err(handshake("the server showed no host key".to_owned())),
-    }
-    auth::log_in(target, &mut link, deadline)?;
-    Ok(link)
+    Ok((link, deadline))
+}
+
+fn host_key<'l>(target: &Target, link: &'l Link) -> Result<&'l [u8], SshError> {
+    let none = || SshError::Handshake {
+        at: target.at(),
+        detail: "the server showed no host key".to_owned(),
+    };
+    link.session.host_key().map(|(blob, _)| blob).ok_or_else(none)
 }
 
 /// Translates everything but libssh2's own refusal, which the caller knows better.
@@ -52,7 +86,7 @@ pub(super) fn stopped(
 }
 
 /// libssh2's codes: -5 no common method, -8 a failed exchange.
-fn handshake_failed(target: &Target, expected: &Expectation, error: &ssh2::Error) -> SshError {
+fn handshake_failed(target: &Target, algorithms: &[&str], error: &ssh2::Error) -> SshError {
     let at = target.at();
     let detail = error.message().to_owned();
     match error.code() {
@@ -60,7 +94,7 @@ fn handshake_failed(target: &Target, expected: &Expectation, error: &ssh2::Error
             at,
             detail: format!(
                 "{detail}. ipai asked for a host key of type {} and for modern algorithms only",
-                expected.algorithms.join(", ")
+                algorithms.join(", ")
             ),
         },
         _ if hung_up(error) => SshError::Lost { at, doing: "key exchange", detail },

@@ -32,6 +32,10 @@ pub enum SshError {
     NoIdentityAccepted { at: String, user: String, tried: Vec<String> },
     /// The connection was there and ended.
     Lost { at: String, doing: &'static str, detail: String },
+    /// The bastion before the host could not be used.
+    Bastion { at: String, source: Box<SshError> },
+    /// The bastion was there and did not reach the host.
+    NotThrough { at: String, via: String, detail: String },
     /// The server would not open the channel or run the command.
     ChannelRefused { at: String, detail: String },
     /// The command text cannot be sent.
@@ -66,6 +70,7 @@ impl SshError {
                 | Self::Unreachable { .. }
                 | Self::TimedOut { .. }
                 | Self::Lost { .. }
+                | Self::NotThrough { .. }
         )
     }
 }
@@ -100,6 +105,10 @@ impl fmt::Display for SshError {
             Self::NoIdentityAccepted { at, user, tried } => no_identity(f, at, user, tried),
             Self::Lost { at, doing, detail } => {
                 write!(f, "the connection to {at} ended during {doing}: {detail}")
+            }
+            Self::Bastion { at, source } => write!(f, "on the way to {at}: {source}"),
+            Self::NotThrough { at, via, detail } => {
+                write!(f, "the bastion {via} cannot reach {at}: {detail}")
             }
             Self::ChannelRefused { at, detail } => {
                 write!(f, "{at} does not run commands: {detail}")

@@ -154,7 +154,7 @@ fn hashed_names(hashed: &str, name: &str) -> Option<bool> {
 }
 
 /// Matches `*` and `?` in time proportional to pattern × text: a hostile file cannot stall it.
-fn glob(pattern: &[u8], text: &[u8]) -> bool {
+pub(crate) fn glob(pattern: &[u8], text: &[u8]) -> bool {
     let (mut p, mut t) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
     while t < text.len() {

@@ -107,7 +107,12 @@ impl Line {
 /// any time.
 fn patience(target: &Target) -> Option<Duration> {
     let limits = target.limits;
-    target.passphrase.is_none().then(|| limits.connect + 2 * limits.login + GRACE)
+    let before = match &target.via {
+        Some(bastion) => patience(bastion)?,
+        None => Duration::ZERO,
+    };
+    let own = || limits.connect + 2 * limits.login + GRACE;
+    target.passphrase.is_none().then(|| before + own())
 }
 
 async fn within(

@@ -87,6 +87,20 @@ impl Link {
         if woken { self.drain_wake() } else { Ok(()) }
     }
 
+    /// Waits until this socket or another one is ready, however long that takes.
+    pub(super) fn wait_beside(&self, other: &UnixStream, interest: PollFlags) -> io::Result<()> {
+        self.acknowledge_quickly();
+        let mut own = PollFlags::IN;
+        if self.blocked_outbound() {
+            own |= PollFlags::OUT;
+        }
+        let mut ready = [PollFd::new(&self.socket, own), PollFd::new(other, interest)];
+        match poll(&mut ready, None) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Tells whether the last step stopped because the socket takes no more bytes for now.
     pub(super) fn blocked_outbound(&self) -> bool {
         let directions = self.session.block_directions();

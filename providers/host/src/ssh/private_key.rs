@@ -1,7 +1,10 @@
 //! What can be told about a private key's text without its passphrase.
 
+use std::path::Path;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroizing;
 
 /// Tells whether a text claims to be a private key, in OpenSSH or PEM form.
 pub(super) fn looks_like_one(text: &str) -> bool {
@@ -25,6 +28,25 @@ pub(super) fn is_encrypted(text: &str) -> bool {
         Ok(bytes) => !bytes.starts_with(b"openssh-key-v1\0\0\0\0\x04none"),
         Err(_) => false,
     }
+}
+
+/// The public half of a private key file in SSH wire form: out of `FILE.pub`, else out of the file itself, where
+/// OpenSSH's form shows it without the passphrase.
+pub(super) fn public_blob(file: &Path) -> Option<Vec<u8>> {
+    let beside = std::fs::read_to_string(format!("{}.pub", file.display())).ok();
+    let public = beside.and_then(|text| ssh_key::PublicKey::from_openssh(text.trim()).ok());
+    let public = public.or_else(|| {
+        let text = Zeroizing::new(std::fs::read_to_string(file).ok()?);
+        Some(ssh_key::PrivateKey::from_openssh(text.as_bytes()).ok()?.public_key().clone())
+    });
+    public?.to_bytes().ok()
+}
+
+/// Tells whether a passphrase opens a key; nothing where that cannot be told here, as for PEM.
+#[must_use]
+pub fn opens(text: &str, passphrase: &str) -> Option<bool> {
+    let key = ssh_key::PrivateKey::from_openssh(text.as_bytes()).ok()?;
+    Some(key.decrypt(passphrase).is_ok())
 }
 
 #[cfg(test)]

@@ -26,6 +26,8 @@ pub struct Target {
     pub passphrase: Option<Passphrase>,
     /// How long each phase may take.
     pub limits: Limits,
+    /// The bastion through which the host is reached, which may have one before it in turn.
+    pub via: Option<Box<Target>>,
 }
 
 impl Target {
@@ -55,6 +57,14 @@ pub enum HostKeyPin {
 pub enum Identity {
     /// Every key of the ssh-agent that listens on this socket.
     Agent(PathBuf),
+    /// Those keys of the agent on this socket whose public halves are in these files: `FILE.pub` beside a private
+    /// key, or the private key's own.
+    AgentKeys {
+        /// The agent's socket.
+        socket: PathBuf,
+        /// Private key files.
+        files: Vec<PathBuf>,
+    },
     /// A private key file in OpenSSH or PEM form.
     File(PathBuf),
     /// An unencrypted private key held in memory.
@@ -82,6 +92,9 @@ impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Agent(socket) => write!(f, "Agent({})", socket.display()),
+            Self::AgentKeys { socket, files } => {
+                write!(f, "AgentKeys({}, {files:?})", socket.display())
+            }
             Self::File(path) => write!(f, "File({})", path.display()),
             Self::Key { label, .. } => write!(f, "Key({label})"),
         }

@@ -117,6 +117,7 @@ impl Sshd {
             identities: vec![Identity::key("test key", self.client.expose_private())],
             passphrase: None,
             limits: Limits::default(),
+            via: None,
         }
     }
 

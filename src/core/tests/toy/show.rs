@@ -53,6 +53,7 @@ fn reason(reason: &Reason) -> String {
         Reason::Deleted => "deleted outside".into(),
         Reason::Edited => "edited".into(),
         Reason::Drifted => "drifted".into(),
+        Reason::Unfinished => "unfinished".into(),
         Reason::CannotUpdate(names) => format!("cannot update {}", names.join(", ")),
         Reason::Requested => "requested".into(),
         Reason::HomeIsNew(home) => format!("{home} is new"),

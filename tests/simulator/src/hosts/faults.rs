@@ -26,6 +26,8 @@ pub struct HostFaults {
 pub struct Counters {
     /// TCP connections that were accepted.
     pub connections: AtomicU64,
+    /// Keys that clients offered: what comes first after the key exchange of who believes the host.
+    pub offers: AtomicU64,
     /// Logins that succeeded.
     pub auths: AtomicU64,
     /// Session channels that were opened.

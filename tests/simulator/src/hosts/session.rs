@@ -60,11 +60,17 @@ impl Visitor {
 impl Handler for Visitor {
     type Error = russh::Error;
 
+    async fn auth_none(&mut self, _user: &str) -> Result<Auth, Self::Error> {
+        Counters::count(&self.host.counters.offers);
+        Ok(Auth::reject())
+    }
+
     async fn auth_publickey_offered(
         &mut self,
         user: &str,
         offer: PublicKeyOffer<'_>,
     ) -> Result<Auth, Self::Error> {
+        Counters::count(&self.host.counters.offers);
         Ok(self.admits(user, offer.public_key))
     }
 
@@ -73,6 +79,7 @@ impl Handler for Visitor {
         user: &str,
         key: VerifiedPublicKey<'_>,
     ) -> Result<Auth, Self::Error> {
+        Counters::count(&self.host.counters.offers);
         user.clone_into(&mut self.user);
         Ok(self.admits(user, key.public_key))
     }

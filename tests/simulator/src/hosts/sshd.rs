@@ -126,7 +126,7 @@ impl Shared {
              PasswordAuthentication no\nKbdInteractiveAuthentication no\n\
              PermitRootLogin prohibit-password\nUsePAM no\nStrictModes no\nUseDNS no\n\
              PermitTTY no\nPermitUserRC no\nX11Forwarding no\nAllowTcpForwarding no\n\
-             AllowAgentForwarding no\nPrintMotd no\nLogLevel VERBOSE\nMaxStartups 200\n",
+             AllowAgentForwarding no\nPrintMotd no\nLogLevel DEBUG1\nMaxStartups 200\n",
             key = quoted(&host_key::path(folder)),
             pid = quoted(&base.join(crate::tools::SSHD_PID)),
             keys = authorized_files(folder)?,
