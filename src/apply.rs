@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
 
 use ipai_core::desired::{compile, without};
 use ipai_core::plan::Summary;
@@ -13,23 +13,7 @@ use ipai_core::{
 use tokio::task::JoinSet;
 
 use crate::load::Loaded;
-
-/// A request to begin nothing new; what runs is finished.
-#[derive(Clone, Default)]
-pub struct Stop(Arc<AtomicU8>);
-
-impl Stop {
-    /// Asks to stop; the process shall end with this exit code.
-    pub fn request(&self, code: u8) {
-        self.0.store(code.max(1), Ordering::SeqCst);
-    }
-
-    /// The exit code, if somebody asked.
-    #[must_use]
-    pub fn code(&self) -> Option<u8> {
-        Some(self.0.load(Ordering::SeqCst)).filter(|code| *code > 0)
-    }
-}
+pub use crate::stop::Stop;
 
 /// How an apply ended.
 #[derive(Debug, Default)]
@@ -84,6 +68,9 @@ struct Walk<'a> {
     report: Report,
 }
 
+/// How long dropping what runs may take.
+const ABORT: Duration = Duration::from_millis(200);
+
 type Lane = (&'static str, String);
 
 /// Carries out `plan`, which was made on `live`.
@@ -99,7 +86,7 @@ pub async fn apply(
     let mut running: JoinSet<(Lane, Vec<usize>, Vec<JobResult>)> = JoinSet::new();
     let mut busy: BTreeSet<Lane> = BTreeSet::new();
     loop {
-        if stop.code().is_none() {
+        if stop.may_begin() {
             walk.skip_hopeless(events.as_ref());
             for (lane, batch) in walk.ready(executors, &busy) {
                 busy.insert(lane.clone());
@@ -117,7 +104,17 @@ pub async fn apply(
                 });
             }
         }
-        let Some(ended) = running.join_next().await else { break };
+        let ended = tokio::select! {
+            biased;
+            ended = running.join_next() => ended,
+            () = stop.cut() => {
+                // Gone at their next wait; nothing of them may go on behind our back.
+                let _ = tokio::time::timeout(ABORT, running.shutdown()).await;
+                walk.cut_off(events.as_ref());
+                None
+            }
+        };
+        let Some(ended) = ended else { break };
         match ended {
             Ok((lane, indices, results)) => {
                 busy.remove(&lane);
@@ -127,7 +124,13 @@ pub async fn apply(
         }
     }
     walk.skip_rest();
-    walk.remember(executors).await;
+    if !stop.is_locked_out() {
+        tokio::select! {
+            biased;
+            () = walk.remember(executors) => {}
+            () = stop.cut() => {}
+        }
+    }
     walk.report.outputs = walk.outputs;
     walk.report
 }
@@ -296,6 +299,18 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Gives up what is under way. What became of it is for the next look to find out.
+    fn cut_off(&mut self, events: &dyn Events) {
+        for (index, action) in self.actions.iter().enumerate() {
+            if self.progress[index] == Progress::Running {
+                self.progress[index] = Progress::Failed;
+                let (address, error) = (action.address.clone(), cut_off(action));
+                self.report.failed.push((address.clone(), error.clone()));
+                events.event(Event::Failed { address, error });
+            }
+        }
+    }
+
     fn skip_rest(&mut self) {
         for (index, action) in self.actions.iter().enumerate() {
             if self.progress[index] == Progress::Waiting {
@@ -349,6 +364,12 @@ impl<'a> Walk<'a> {
         let version = desired.version(schema).unwrap_or_default();
         format!("{version}+{}", desired.birth_version(schema).unwrap_or_default())
     }
+}
+
+fn cut_off(action: &Action) -> RemoteError {
+    let cause = "ipai was stopped while it was under way; it may or may not have been done";
+    RemoteError::new(Fault::TimedOut, format!("carry out {}", action.address), cause)
+        .hint("the next plan looks at what became of it")
 }
 
 fn unanswered(address: &Address) -> RemoteError {

@@ -6,11 +6,15 @@ mod ask;
 mod destroy;
 mod explain;
 mod init;
+mod keeper;
+mod lock;
+mod locked;
 mod plan;
 mod progress;
 mod sandbox;
 mod secrets;
 mod show;
+mod signals;
 mod status;
 mod tokens;
 mod validate;
@@ -91,6 +95,9 @@ enum Command {
     Status(status::Arguments),
     Adopt(adopt::AdoptArguments),
     Forget(adopt::ForgetArguments),
+    #[command(subcommand)]
+    Lock(lock::Command),
+    Unlock(lock::UnlockArguments),
     Explain(explain::Arguments),
     #[command(subcommand)]
     Secrets(secrets::Command),
@@ -113,6 +120,8 @@ pub mod exit {
     pub const ERROR: u8 = 1;
     /// Changes are pending, or were made; with `--detailed-exitcode` alone.
     pub const CHANGES: u8 = 2;
+    /// Another run holds the stack's lock; with `--detailed-exitcode`, else 1.
+    pub const LOCKED: u8 = 3;
     /// The live world moved since the plan was reviewed; with `--detailed-exitcode`, else 1.
     pub const STALE: u8 = 4;
     /// A guard refused: data would be lost, or something foreign is in the way; with `--detailed-exitcode`, else 1.
@@ -213,6 +222,8 @@ impl Run<'_> {
             Command::Status(arguments) => block_on(status::run(self, &arguments)),
             Command::Adopt(arguments) => block_on(adopt::adopt(self, &arguments)),
             Command::Forget(arguments) => block_on(adopt::forget(self, &arguments)),
+            Command::Lock(command) => block_on(lock::run(self, &command)),
+            Command::Unlock(arguments) => block_on(lock::unlock(self, &arguments)),
             Command::Explain(arguments) => explain::run(self, &arguments),
             Command::Secrets(command) => secrets::run(self, &command),
             Command::Sandbox(command) => block_on(sandbox::run(self, &command)),

@@ -53,6 +53,17 @@ impl Edges {
         self.variable("HOME").map(PathBuf::from)
     }
 
+    /// Who runs this and where, as in `ann@laptop`; what is not known is left open.
+    #[must_use]
+    pub fn holder(&self) -> String {
+        let first = |names: &[&str]| names.iter().find_map(|name| self.variable(name));
+        let user = first(&["GITHUB_ACTOR", "USER", "LOGNAME"]).unwrap_or_else(|| "?".into());
+        let host = first(&["HOSTNAME"]).unwrap_or_else(|| {
+            rustix::system::uname().nodename().to_string_lossy().into_owned()
+        });
+        format!("{user}@{host}")
+    }
+
     /// Random bytes from the operating system.
     ///
     /// # Errors

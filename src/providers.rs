@@ -4,12 +4,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ipai_cloudflare::{CloudflareExecutor, CloudflareObserver, Connection};
-use ipai_core::{Diagnostic, Execute, Observe, RemoteError, Secret, Types};
+use ipai_cloudflare::{CloudflareExecutor, CloudflareLock, CloudflareObserver, Connection};
+use ipai_core::lock::LockStore;
+use ipai_core::{
+    Address, Diagnostic, Execute, Observe, Outputs, RemoteError, Secret, StackId, Types,
+};
 use ipai_digitalocean::{Birth, DigitalOceanExecutor, DigitalOceanObserver};
 use ipai_host::host_key::KeyPair;
 use ipai_host::ssh::Identity;
-use ipai_host::{Connections, HostExecutor, HostObserver};
+use ipai_host::{Connections, HostExecutor, HostLock, HostObserver};
 
 use crate::edges::Edges;
 use crate::load::Loaded;
@@ -233,6 +236,19 @@ pub fn executors(access: &Access) -> Result<Vec<Arc<dyn Execute>>, RemoteError> 
     }
     executors.push(Arc::new(HostExecutor::new(Arc::clone(&access.hosts))));
     Ok(executors)
+}
+
+/// The lock of a stack in one of its zones; absent when Cloudflare cannot be asked.
+#[must_use]
+pub fn zone_lock(access: &Access, stack: &StackId, zone: &str) -> Option<Arc<dyn LockStore>> {
+    let connection = access.cloudflare.as_ref()?;
+    Some(Arc::new(CloudflareLock::new(connection, stack, zone)))
+}
+
+/// The lock of a stack on the host with these outputs.
+#[must_use]
+pub fn host_lock(access: &Access, stack: &StackId, home: &Address, outputs: &Outputs) -> HostLock {
+    HostLock::new(&access.hosts, stack, home, outputs)
 }
 
 /// Makes the key by which a droplet will prove itself at the very first contact.

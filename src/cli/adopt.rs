@@ -33,7 +33,8 @@ pub(super) struct ForgetArguments {
 pub(super) async fn adopt(run: &Run<'_>, arguments: &AdoptArguments) -> Outcome {
     let address = single(run, &arguments.address)?;
     let world = World::open(run).await?;
-    let outcome = adopt_in(run, &world, &address, arguments).await;
+    let work = adopt_in(run, &world, &address, arguments);
+    let outcome = arguments.consent.locked(run, &world, work).await;
     world.close().await;
     outcome
 }
@@ -92,7 +93,8 @@ fn no_single_candidate(run: &Run<'_>, address: &Address, candidates: &[Foreign])
 pub(super) async fn forget(run: &Run<'_>, arguments: &ForgetArguments) -> Outcome {
     let address = single(run, &arguments.address)?;
     let world = World::open(run).await?;
-    let outcome = forget_in(run, &world, &address, arguments).await;
+    let work = forget_in(run, &world, &address, arguments);
+    let outcome = arguments.consent.locked(run, &world, work).await;
     world.close().await;
     outcome
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use ipai_core::plan::{Options, Plan, moved};
 use ipai_core::{Address, Events, Reason};
 
+use super::locked::{Locking, locked, mind_the_lock};
 use super::plan::Subset;
 use super::progress::Progress;
 use super::world::{Planned, World};
@@ -46,14 +47,28 @@ pub(super) struct Consent {
     /// Report events as JSON lines on standard output; needs --auto-approve or a plan file.
     #[arg(long)]
     pub(super) json: bool,
-    /// Exit with 2 when something was changed, 4 when the plan is stale, 5 when a guard refused.
+    /// Exit with 2 when something was changed, 3 when the stack is locked, 4 when the plan is stale, 5 when a guard refused.
     #[arg(long)]
     pub(super) detailed_exitcode: bool,
+    #[command(flatten)]
+    pub(super) locking: Locking,
+}
+
+impl Consent {
+    /// Does a command's work under the stack's lock.
+    pub(super) async fn locked(
+        &self,
+        run: &Run<'_>,
+        world: &World,
+        work: impl Future<Output = Outcome>,
+    ) -> Outcome {
+        locked(run, world, &self.locking, self.detailed_exitcode, work).await
+    }
 }
 
 pub(super) async fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
     let world = World::open(run).await?;
-    let outcome = run_in(run, arguments, &world).await;
+    let outcome = arguments.consent.locked(run, &world, run_in(run, arguments, &world)).await;
     world.close().await;
     outcome
 }
@@ -122,17 +137,15 @@ pub(super) async fn carry_out(
     }
     guard(run, plan, consent)?;
     if !(consent.auto_approve || reviewed) {
-        ask(run, plan, consent)?;
+        ask(run, world, plan, consent).await?;
     }
+    mind_the_lock(run, world, plan);
     let executors = world.executors(run)?;
     let events: Arc<dyn Events> = Arc::new(progress.clone());
-    let stop = Stop::default();
-    let watch = watch_signals(&stop);
     let heartbeat = progress.heartbeat();
-    let report = apply(&world.loaded, plan, &planned.live, &executors, &events, &stop).await;
+    let report = apply(&world.loaded, plan, &planned.live, &executors, &events, &world.stop).await;
     drop(heartbeat);
-    watch.abort();
-    conclude(run, world, plan, &report, consent, &stop).await
+    conclude(run, world, plan, &report, consent, &world.stop).await
 }
 
 fn guard(run: &Run<'_>, plan: &Plan, consent: &Consent) -> Result<(), Failed> {
@@ -158,7 +171,7 @@ fn guard(run: &Run<'_>, plan: &Plan, consent: &Consent) -> Result<(), Failed> {
     Err(Failed::new(text).with_code(exit::GUARD, detailed))
 }
 
-fn ask(run: &Run<'_>, plan: &Plan, consent: &Consent) -> Result<(), Failed> {
+async fn ask(run: &Run<'_>, world: &World, plan: &Plan, consent: &Consent) -> Result<(), Failed> {
     let instead = "pass --auto-approve or a plan file: ipai plan --out FILE && ipai apply FILE";
     if consent.no_input || consent.json {
         return Err(Failed::new(format!(
@@ -172,35 +185,7 @@ fn ask(run: &Run<'_>, plan: &Plan, consent: &Consent) -> Result<(), Failed> {
     } else {
         "Do you want to perform these actions?"
     };
-    run.confirm(question, "yes", instead)
-}
-
-/// The first interrupt asks to begin nothing new, the second ends the process at once.
-fn watch_signals(stop: &Stop) -> tokio::task::JoinHandle<()> {
-    let stop = stop.clone();
-    tokio::spawn(async move {
-        use tokio::signal::unix::{SignalKind, signal};
-        let (Ok(mut interrupt), Ok(mut terminate)) =
-            (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-        else {
-            return;
-        };
-        let mut asked = false;
-        loop {
-            let code = tokio::select! {
-                _ = interrupt.recv() => 130,
-                _ = terminate.recv() => 143,
-            };
-            if asked {
-                std::process::exit(code);
-            }
-            asked = true;
-            stop.request(u8::try_from(code).unwrap_or(1));
-            eprintln!(
-                "Stopping: nothing new begins, what runs is finished. Once more to stop at once."
-            );
-        }
-    })
+    run.confirm_unless(&world.stop, question, "yes", instead).await
 }
 
 async fn conclude(
@@ -232,17 +217,25 @@ async fn conclude(
     if !consent.json {
         run.print(&text);
     }
-    if !healthy {
-        return Err(Failed::new(
+    match (healthy, stop.code()) {
+        (true, _) => Ok(code),
+        (false, Some(_)) => {
+            let text = "Stopped: the stack was applied, and its sites were not waited for.".to_owned();
+            Err(Failed { code, text })
+        }
+        (false, None) => Err(Failed::new(
             "error: the stack was applied, but a health check fails (see above)\n  hint: ipai status shows more",
-        ));
+        )),
     }
-    Ok(code)
 }
 
 async fn check_health(run: &Run<'_>, world: &World, report: &Report) -> bool {
     let (desired, _) = world.loaded.with_inputs(&report.outputs, ipai_core::desired::compile);
-    let outcomes = http_check::run(&desired.checks, &report.outputs, world.is_sandbox()).await;
+    let outcomes = tokio::select! {
+        biased;
+        outcomes = http_check::run(&desired.checks, &report.outputs, world.is_sandbox()) => outcomes,
+        _ = world.stop.requested() => return false,
+    };
     outcomes.iter().for_each(|(name, outcome)| run.say(&outcome.line(name)));
     !outcomes.iter().any(|(_, outcome)| matches!(outcome, CheckOutcome::Failed(_)))
 }

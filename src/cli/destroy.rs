@@ -18,12 +18,14 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
     let world = World::open(run).await?;
-    let progress = Progress::new(run.talk.clone(), arguments.consent.json);
-    let options = Options { destroy: true, ..Options::default() };
-    let outcome = match world.plan(run, &options, &progress).await {
-        Ok(planned) => carry_out(run, &world, planned, &arguments.consent, false, &progress).await,
-        Err(failed) => Err(failed),
-    };
+    let outcome = arguments.consent.locked(run, &world, run_in(run, arguments, &world)).await;
     world.close().await;
     outcome
+}
+
+async fn run_in(run: &Run<'_>, arguments: &Arguments, world: &World) -> Outcome {
+    let progress = Progress::new(run.talk.clone(), arguments.consent.json);
+    let options = Options { destroy: true, ..Options::default() };
+    let planned = world.plan(run, &options, &progress).await?;
+    carry_out(run, world, planned, &arguments.consent, false, &progress).await
 }

@@ -1,24 +1,31 @@
 //! A loaded stack together with whoever can look at it and change it.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use ipai_core::desired::compile;
 use ipai_core::plan::{Options, Proposal, lint, propose};
-use ipai_core::{Diagnostic, Events, Execute, LiveState, Observe, Value, diagnostic};
+use ipai_core::{Address, Diagnostic, Events, Execute, LiveState, Observe, Value, diagnostic};
 
+use super::locked::stopped;
 use super::progress::Progress;
 use super::{Failed, Run};
 use crate::load::{Choice, Loaded, load};
+use crate::lock::Fence;
 use crate::observe::observe;
 use crate::providers::{self, Access};
 use crate::sandbox::{self, Sandbox};
+use crate::stop::Stop;
 
 /// Everything that a command on a stack needs.
 pub(super) struct World {
     pub(super) loaded: Loaded,
-    access: Access,
-    observers: Vec<Arc<dyn Observe>>,
+    pub(super) access: Access,
+    pub(super) observers: Vec<Arc<dyn Observe>>,
     sandbox: Option<Sandbox>,
+    /// Asked to stop by interrupts, and when the lock is lost.
+    pub(super) stop: Stop,
+    /// The host that the stack's lock is on, when it is on one.
+    pub(super) host_lock: OnceLock<(Address, Fence)>,
 }
 
 /// A plan and the live state that it was made on.
@@ -79,7 +86,8 @@ impl World {
         let access = providers::access(&loaded, addresses, run.edges)
             .map_err(|problems| run.problems(&problems, &loaded))?;
         let observers = providers::observers(&access).map_err(|error| run.remote(&[error]))?;
-        Ok(Self { loaded, access, observers, sandbox })
+        let (stop, host_lock) = Default::default();
+        Ok(Self { loaded, access, observers, sandbox, stop, host_lock })
     }
 
     /// Looks and plans.
@@ -90,7 +98,10 @@ impl World {
         progress: &Progress,
     ) -> Result<Planned, Failed> {
         let events: Arc<dyn Events> = Arc::new(progress.clone());
-        let observed = observe(&self.loaded, &self.observers, &events).await;
+        let observed = tokio::select! {
+            observed = observe(&self.loaded, &self.observers, &events) => observed,
+            code = self.stop.requested() => return Err(stopped(code)),
+        };
         let live = observed.map_err(|errors| run.remote(&errors))?;
         let outputs = live.outputs();
         let proposal = self.loaded.with_inputs(&outputs, |inputs| propose(inputs, &live, options));

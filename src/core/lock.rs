@@ -119,7 +119,8 @@ pub trait LockStore: Send + Sync {
     /// Makes a lock unless there is one; of several attempts at once the keeper lets one win.
     fn acquire<'a>(&'a self, note: &'a Note) -> BoxFuture<'a, Result<Made, RemoteError>>;
 
-    /// Gives a sign of life of exactly this lock, which from now on says `note`.
+    /// Gives a sign of life of exactly this lock, which from now on says `note`. A keeper that sees signs of life by
+    /// itself need not write down their number.
     fn renew<'a>(
         &'a self,
         id: &'a str,

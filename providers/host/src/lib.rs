@@ -9,6 +9,7 @@ mod deploy;
 mod failure;
 pub mod file;
 pub mod host_key;
+mod lock;
 mod manifest;
 pub mod observe;
 mod provider;
@@ -23,6 +24,7 @@ pub mod ssh_config;
 
 pub use compose::ports::{PublishedPort, published_ports};
 pub use connections::{Connections, Settings};
+pub use lock::HostLock;
 pub use observe::HostObserver;
 pub use provider::{HostExecutor, types};
 pub use renewal::HostKeyRenewal;

@@ -1,0 +1,60 @@
+//! Interrupts: the first asks to begin nothing new, the second ends the process at once.
+
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
+
+use crate::stop::Stop;
+
+/// When the process ends after the first interrupt, whatever it hangs in. Nothing depends on what comes before that.
+const LAST_RESORT: Duration = Duration::from_millis(6_800);
+
+/// Stops watching when dropped.
+pub(super) struct Watch(JoinHandle<()>);
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Watches SIGINT and SIGTERM.
+pub(super) fn watch(stop: &Stop) -> Watch {
+    let stop = stop.clone();
+    Watch(tokio::spawn(async move {
+        let (Ok(mut interrupt), Ok(mut terminate)) =
+            (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+        else {
+            return;
+        };
+        let mut asked = false;
+        loop {
+            let code = tokio::select! {
+                _ = interrupt.recv() => 130,
+                _ = terminate.recv() => 143,
+            };
+            if asked {
+                exit(code);
+            }
+            asked = true;
+            stop.request(code);
+            eprintln!(
+                "Stopping: nothing new begins, what runs may finish for some seconds. Once more to stop at once."
+            );
+            // A thread of its own fires even when everything else is stuck.
+            std::thread::spawn(move || {
+                std::thread::sleep(LAST_RESORT);
+                exit(code);
+            });
+        }
+    }))
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the second interrupt, or one that everything ignored"
+)]
+fn exit(code: u8) -> ! {
+    std::process::exit(i32::from(code))
+}
