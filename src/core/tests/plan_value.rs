@@ -127,16 +127,15 @@ fn a_reviewed_plan_that_no_longer_fits_says_how() {
     let reviewed = Story::applied(RECORD).edited("").plan();
     let moves = |now: Story| moved(&reviewed, &now.plan()).join("\n");
     assert_eq!(moves(Story::applied(RECORD).edited("")), "");
-    assert!(
-        moves(Story::applied(RECORD)).starts_with("toy.record.a: planned to Delete"),
-        "nothing left to do"
-    );
+    let gone = moves(Story::applied(RECORD));
+    assert!(gone.starts_with("toy.record.a: planned to delete"), "{gone}");
+    assert!(gone.ends_with("now there is nothing to do"), "{gone}");
     let drifted = Story::applied(RECORD)
         .disturbed(|world| world.set("toy.record.a", "content", Value::text("2")))
         .edited("");
     assert!(moves(drifted).contains("toy.record.a"), "the object is another now");
     let more = Story::applied(&format!("{RECORD}\n[toy.box.b]")).edited("");
-    assert!(moves(more).contains("toy.box.b: not in the reviewed plan, now Delete"));
+    assert!(moves(more).contains("toy.box.b: not in the reviewed plan; now to delete"));
 }
 
 #[test]
