@@ -1,0 +1,224 @@
+//! What hits a run, and where.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+use ipai_core::{BoxFuture, Phase, Step, Steps};
+use ipai_simulator::{Fate, FaultKind, Moment, Stage, Watch};
+use tokio::sync::Notify;
+
+/// How a run is hit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// Killed before the step.
+    Before,
+    /// Killed while the step is carried out: a request after the world obeyed it and before a byte of the answer, a
+    /// command in the midst of its script.
+    Sent,
+    /// Killed when the answer is there and nothing was done about it.
+    Answered,
+    /// The request is carried out, the answer is lost.
+    LostAnswer,
+    /// The request is lost.
+    LostRequest,
+    /// The connection is reset before anything happens.
+    Reset,
+    /// Turned away by the rate limit, with so many seconds to wait.
+    Throttled(u8),
+    /// Status 500 in the vendors' form.
+    Error,
+    /// Status 503 with a page of HTML.
+    Page,
+    /// The connection to the host breaks when so many bytes have gone in: the step is their number.
+    CutIn,
+    /// The same with bytes that come out.
+    CutOut,
+}
+
+pub const KILLS: [How; 3] = [How::Before, How::Sent, How::Answered];
+
+pub const ANSWERS: [How; 7] = [
+    How::LostAnswer,
+    How::LostRequest,
+    How::Reset,
+    How::Throttled(0),
+    How::Throttled(1),
+    How::Error,
+    How::Page,
+];
+
+/// A blow at one place of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Blow {
+    /// Which step, which request, or after how many bytes.
+    pub at: u64,
+    pub how: How,
+}
+
+impl How {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Before => "before",
+            Self::Sent => "sent",
+            Self::Answered => "answered",
+            Self::LostAnswer => "lost-answer",
+            Self::LostRequest => "lost-request",
+            Self::Reset => "reset",
+            Self::Throttled(0) => "429",
+            Self::Throttled(_) => "429-1",
+            Self::Error => "500",
+            Self::Page => "503",
+            Self::CutIn => "cut-in",
+            Self::CutOut => "cut-out",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        let all = KILLS.into_iter().chain(ANSWERS).chain([Self::CutIn, Self::CutOut]);
+        all.into_iter().find(|how| how.name() == text)
+    }
+
+    /// What the simulator does to a request, when this is something that it does.
+    pub fn fault(self) -> Option<FaultKind> {
+        let respond = |status, headers: &[(&str, &str)], body: &str| FaultKind::Respond {
+            status,
+            headers: headers.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect(),
+            body: body.to_owned(),
+        };
+        let limited = r#"{"id":"too_many_requests","message":"API Rate limit exceeded.","success":false,"errors":[{"code":10013,"message":"slow down"}],"result":null}"#;
+        let broken = r#"{"id":"server_error","message":"Unexpected server-side error","success":false,"errors":[{"code":1000,"message":"oops"}],"result":null}"#;
+        match self {
+            Self::LostAnswer => Some(FaultKind::DropAfter),
+            Self::LostRequest => Some(FaultKind::DropBefore),
+            Self::Reset => Some(FaultKind::Reset),
+            Self::Throttled(seconds) => {
+                Some(respond(429, &[("retry-after", &seconds.to_string())], limited))
+            }
+            Self::Error => Some(respond(500, &[], broken)),
+            Self::Page => {
+                Some(respond(503, &[("content-type", "text/html")], "<html><h1>503</h1></html>"))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Blow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.at, self.how.name())
+    }
+}
+
+impl Blow {
+    pub fn parse(text: &str) -> Option<Self> {
+        let (at, how) = text.split_once(':')?;
+        Some(Self { at: at.parse().ok()?, how: How::parse(how)? })
+    }
+}
+
+/// Watches one run's steps and stops it at one of them.
+#[derive(Default)]
+pub struct Killer {
+    target: Option<Blow>,
+    names: Mutex<Vec<String>>,
+    /// The request during which the run is to be killed, once it has begun.
+    armed: Mutex<Option<String>>,
+    kill: Notify,
+    struck: AtomicBool,
+    dead: Mutex<bool>,
+    died: Condvar,
+}
+
+impl Killer {
+    pub fn new(target: Option<Blow>) -> Arc<Self> {
+        Arc::new(Self { target, ..Self::default() })
+    }
+
+    /// Waits until the run is to be killed.
+    pub async fn killed(&self) {
+        self.kill.notified().await;
+    }
+
+    /// Tells that nothing of the run is left.
+    pub fn bury(&self) {
+        *self.dead.lock().unwrap() = true;
+        self.died.notify_all();
+    }
+
+    /// Names of the steps that began, in their order.
+    pub fn names(&self) -> Vec<String> {
+        self.names.lock().unwrap().clone()
+    }
+
+    fn strike(&self) {
+        self.struck.store(true, Ordering::SeqCst);
+        self.kill.notify_one();
+    }
+
+    /// Kills the run while the world has carried out the request it is waiting for.
+    fn witness(&self, moment: &Moment) {
+        let mut armed = self.armed.lock().unwrap();
+        if moment.stage != Stage::CarriedOut || armed.as_ref() != Some(&moment.what) {
+            return;
+        }
+        *armed = None;
+        drop(armed);
+        self.strike();
+        let dead = self.dead.lock().unwrap();
+        // The limit only keeps a mistake in the tests from hanging them.
+        let wait = self.died.wait_timeout_while(dead, Duration::from_secs(5), |dead| !*dead);
+        assert!(!wait.unwrap().1.timed_out(), "the run was not killed");
+    }
+
+    /// What the simulator calls; `also` is told of everything.
+    pub fn watch(self: &Arc<Self>, also: impl Fn(&Moment) + Send + Sync + 'static) -> Watch {
+        let own = Arc::clone(self);
+        Arc::new(move |moment| {
+            also(moment);
+            own.witness(moment);
+            Fate::GoOn
+        })
+    }
+
+    fn is_at(&self, step: &Step) -> bool {
+        let phase = match self.target.map(|target| target.how) {
+            Some(How::Before) => Phase::Before,
+            Some(How::Sent) => Phase::Sent,
+            Some(How::Answered) => Phase::Answered,
+            _ => return false,
+        };
+        self.target.is_some_and(|target| target.at == step.number) && phase == step.phase
+    }
+}
+
+fn is_request(step: &Step) -> bool {
+    step.name.contains(" /")
+}
+
+impl Steps for Killer {
+    fn reach(&self, step: Step) -> BoxFuture<'_, ()> {
+        if step.phase == Phase::Before {
+            self.names.lock().unwrap().push(step.name.clone());
+            let sent = Step { phase: Phase::Sent, ..step.clone() };
+            if self.is_at(&sent) && is_request(&step) {
+                *self.armed.lock().unwrap() = Some(step.name.clone());
+            }
+        }
+        let here = self.is_at(&step);
+        Box::pin(async move {
+            if !here {
+                return;
+            }
+            if step.phase != Phase::Sent {
+                self.strike();
+            } else if !is_request(&step) {
+                // A script takes some milliseconds: each step is cut at another of them.
+                tokio::time::sleep(Duration::from_millis(step.number * 7 % 23)).await;
+                self.strike();
+            }
+            std::future::pending::<()>().await;
+        })
+    }
+}

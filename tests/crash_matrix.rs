@@ -1,0 +1,352 @@
+//! Killed anywhere, run again, converges: every step of four scenarios, hit in every way.
+//!
+//! Plain `cargo test` hits each step once, in a way that rotates. `IPAI_FULL=1` hits each step in every way, and the
+//! fresh apply at every pair of steps. `IPAI_MATRIX_ONLY=fresh:17:sent` repeats one cell, `…+5:before` one pair.
+
+mod crash;
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use crash::blow::{ANSWERS, Blow, How, KILLS, Killer};
+use crash::place::{Cloud, Place};
+use crash::run::{Ended, Goal};
+use crash::scenario::{ALL, Scenario};
+use crash::truth::{Truth, faults, torn};
+use ipai_simulator::hosts::HostFaults;
+use ipai_simulator::{Fault, Moment, Pace, Stage};
+
+/// One story: a scenario, and a blow to each of its first runs.
+#[derive(Clone, Debug)]
+struct Cell {
+    scenario: Scenario,
+    blows: Vec<Blow>,
+}
+
+impl fmt::Display for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let blows: Vec<String> = self.blows.iter().map(ToString::to_string).collect();
+        write!(f, "{}:{}", self.scenario.name(), blows.join("+"))
+    }
+}
+
+impl Cell {
+    fn parse(text: &str) -> Option<Self> {
+        let (scenario, blows) = text.split_once(':')?;
+        let blows: Option<Vec<Blow>> = blows.split('+').map(Blow::parse).collect();
+        Some(Self { scenario: Scenario::parse(scenario)?, blows: blows? })
+    }
+}
+
+/// What an undisturbed run of a scenario does.
+#[derive(Clone, Debug)]
+struct Measure {
+    /// The steps in their order.
+    steps: Vec<String>,
+    /// Bytes that went into programs on the host.
+    stdin: u64,
+    truth: Truth,
+}
+
+/// A worker: its place, and how each scenario ends there.
+struct Worker {
+    place: Place,
+    measures: Vec<Measure>,
+}
+
+/// What came of one cell.
+struct Verdict {
+    /// How many of its blows hit.
+    hits: usize,
+    faults: Vec<String>,
+    runs: u64,
+}
+
+impl Worker {
+    fn new(number: u8) -> Self {
+        let pace = if std::env::var_os("IPAI_MATRIX_NASTY").is_some() {
+            Pace::nasty()
+        } else {
+            Pace::prompt()
+        };
+        let mut worker = Self { place: Place::new(number, pace), measures: Vec::new() };
+        for scenario in ALL {
+            let measure = worker.measure(scenario);
+            worker.measures.push(measure);
+        }
+        worker
+    }
+
+    /// Runs a scenario undisturbed. The fresh one leaves behind what the others begin with.
+    fn measure(&self, scenario: Scenario) -> Measure {
+        self.place.begin(scenario);
+        let cloud = self.place.start();
+        let killer = Killer::new(None);
+        let ended = self.place.run(&cloud, &scenario.options(), Goal::Apply, &killer);
+        assert_eq!(ended, Ended::Complete, "{}", scenario.name());
+        let (steps, truth) = (killer.names(), Truth::of(&cloud));
+        let stdin = cloud.own_droplets().first().and_then(|id| cloud.hosts.counters(*id));
+        let stdin = stdin.map_or(0, |counters| counters.stdin.load(Ordering::Relaxed));
+        let ended = self.place.run(&cloud, &scenario.options(), Goal::Plan, &Killer::new(None));
+        assert_eq!(ended, Ended::Empty, "{}", scenario.name());
+        self.place.stop(cloud);
+        if scenario == Scenario::Fresh {
+            self.place.keep_applied();
+        }
+        Measure { steps, stdin, truth }
+    }
+
+    fn measure_of(&self, scenario: Scenario) -> &Measure {
+        &self.measures[ALL.iter().position(|s| *s == scenario).unwrap()]
+    }
+
+    fn judge(&self, cell: &Cell) -> Verdict {
+        let scenario = cell.scenario;
+        self.place.begin(scenario);
+        let cloud = self.place.start();
+        let made = Arc::new(AtomicU64::new(0));
+        let mut verdict = Verdict { hits: 0, faults: Vec::new(), runs: 0 };
+        for blow in &cell.blows {
+            verdict.runs += 1;
+            let (hit, ended) = self.strike(&cloud, scenario, *blow, &made);
+            let before = &self.measures[0].truth;
+            verdict.faults.extend(torn(&cloud, before, &self.measure_of(scenario).truth));
+            if !hit {
+                break;
+            }
+            verdict.hits += 1;
+            if let Ended::Failed(why) = ended
+                && why.contains("somebody would have to decide")
+            {
+                verdict.faults.push(why);
+            }
+        }
+        // A run that was not killed may still have failed for what hit it; nothing hits the next.
+        for goal in [Goal::Apply, Goal::Plan] {
+            verdict.runs += 1;
+            let killer = Killer::new(None);
+            cloud.simulator.world().watch(Some(killer.watch(counting(&made))));
+            match self.place.run(&cloud, &scenario.options(), goal, &killer) {
+                Ended::Empty => {}
+                Ended::Complete if goal == Goal::Apply => {}
+                other => verdict.faults.push(format!("{goal:?} ended so: {other:?}")),
+            }
+        }
+        let wanted = &self.measure_of(scenario).truth;
+        verdict.faults.extend(faults(&cloud, scenario, wanted, made.load(Ordering::SeqCst)));
+        self.place.stop(cloud);
+        verdict
+    }
+
+    /// One run under one blow; tells whether the blow hit.
+    fn strike(
+        &self,
+        cloud: &Cloud,
+        scenario: Scenario,
+        blow: Blow,
+        made: &Arc<AtomicU64>,
+    ) -> (bool, Ended) {
+        let world = cloud.simulator.world();
+        let killer = Killer::new(Some(blow));
+        world.watch(Some(killer.watch(counting(made))));
+        let fired = world.faults_fired();
+        let cut = match blow.how {
+            How::CutIn => {
+                Some(HostFaults { cut_after_stdin: Some(blow.at), ..HostFaults::default() })
+            }
+            How::CutOut => {
+                Some(HostFaults { cut_after_output: Some(blow.at), ..HostFaults::default() })
+            }
+            _ => None,
+        };
+        if let Some(kind) = blow.how.fault() {
+            world.fault(Fault::first("*", "*", kind).nth(u32::try_from(blow.at).unwrap()));
+        }
+        if let Some(faults) = cut.clone() {
+            cloud.hosts.set_newborn_faults(faults.clone());
+            for id in cloud.own_droplets() {
+                self.place.world.block_on(cloud.hosts.set_faults(id, faults.clone())).unwrap();
+            }
+        }
+        let ended = self.place.run(cloud, &scenario.options(), Goal::Apply, &killer);
+        let hit = match (&cut, blow.how.fault()) {
+            (Some(_), _) => {
+                cloud.hosts.set_newborn_faults(HostFaults::default());
+                let mut hit = false;
+                for id in cloud.own_droplets() {
+                    hit |= cloud.hosts.faults(id) == Some(HostFaults::default());
+                    let _ = self
+                        .place
+                        .world
+                        .block_on(cloud.hosts.set_faults(id, HostFaults::default()));
+                }
+                hit || scenario == Scenario::Destroy
+            }
+            (_, Some(_)) => world.faults_fired() > fired,
+            _ => ended == Ended::Killed,
+        };
+        world.clear_faults();
+        (hit, ended)
+    }
+}
+
+/// Counts how many droplets are asked for and granted.
+fn counting(made: &Arc<AtomicU64>) -> impl Fn(&Moment) + Send + Sync + 'static {
+    let made = Arc::clone(made);
+    move |moment| {
+        if moment.stage == Stage::CarriedOut && moment.what == "POST /v2/droplets" {
+            made.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+}
+
+/// All cells for these measures.
+fn cells(measures: &[Measure], full: bool) -> Vec<Cell> {
+    let mut cells = Vec::new();
+    for (scenario, measure) in ALL.into_iter().zip(measures) {
+        let mut add = |at: u64, how| cells.push(Cell { scenario, blows: vec![Blow { at, how }] });
+        let mut requests = 0;
+        for (index, name) in measure.steps.iter().enumerate() {
+            let at = index as u64 + 1;
+            let is_request = name.contains(" /");
+            requests += u64::from(is_request);
+            if full {
+                KILLS.into_iter().for_each(|how| add(at, how));
+                if is_request {
+                    ANSWERS.into_iter().for_each(|how| add(requests, how));
+                }
+            } else if is_request && index % 3 == 2 {
+                add(requests, ANSWERS[index / 3 % ANSWERS.len()]);
+            } else {
+                add(at, KILLS[index % 3]);
+            }
+        }
+        let cuts = if full { 16 } else { 2 };
+        for part in 0..cuts {
+            add(measure.stdin * part / cuts + 1, How::CutIn);
+            add(4000 * part / cuts + 1, How::CutOut);
+        }
+    }
+    cells
+}
+
+/// Everything that the workers share.
+struct Matrix {
+    jobs: Vec<Job>,
+    next: AtomicUsize,
+    tally: Mutex<Tally>,
+}
+
+enum Job {
+    One(Cell),
+    /// All pairs that begin with this kill of the fresh apply.
+    Pairs(u64),
+}
+
+#[derive(Default)]
+struct Tally {
+    cells: u64,
+    hits: u64,
+    runs: u64,
+    failures: Vec<String>,
+}
+
+impl Matrix {
+    fn work(&self, worker: &Worker) {
+        while let Some(job) = self.jobs.get(self.next.fetch_add(1, Ordering::SeqCst)) {
+            match job {
+                Job::One(cell) => drop(self.tell(worker, cell)),
+                Job::Pairs(first) => self.pairs(worker, *first),
+            }
+        }
+    }
+
+    /// Kills the fresh apply at `first`, and the run after it at each of its steps.
+    fn pairs(&self, worker: &Worker, first: u64) {
+        for second in 1.. {
+            let how = |at: u64| KILLS[usize::try_from(at % 3).unwrap_or(0)];
+            let blows = vec![
+                Blow { at: first, how: how(first + second) },
+                Blow { at: second, how: how(first + second / 3) },
+            ];
+            if self.tell(worker, &Cell { scenario: Scenario::Fresh, blows }) < 2 && second > 3 {
+                return;
+            }
+        }
+    }
+
+    fn tell(&self, worker: &Worker, cell: &Cell) -> usize {
+        let began = Instant::now();
+        let verdict = worker.judge(cell);
+        let mut tally = self.tally.lock().unwrap();
+        tally.cells += 1;
+        tally.hits += u64::from(verdict.hits == cell.blows.len());
+        tally.runs += verdict.runs;
+        if std::env::var_os("IPAI_MATRIX_SHOW").is_some() {
+            eprintln!("{cell} {} hits {:?}", verdict.hits, began.elapsed());
+        }
+        if !verdict.faults.is_empty() {
+            let steps = &worker.measure_of(cell.scenario).steps;
+            let name = steps.get(usize::try_from(cell.blows[0].at).unwrap().saturating_sub(1));
+            let text = format!(
+                "IPAI_MATRIX_ONLY={cell} ({}): {}",
+                name.map_or("", String::as_str),
+                verdict.faults.join("\n  ")
+            );
+            eprintln!("{text}");
+            tally.failures.push(text);
+        }
+        verdict.hits
+    }
+}
+
+fn is_set(name: &str) -> bool {
+    std::env::var(name).is_ok_and(|value| !value.is_empty() && value != "0")
+}
+
+#[test]
+fn killed_or_cheated_at_any_step_the_next_run_converges() {
+    let (began, full) = (Instant::now(), is_set("IPAI_FULL"));
+    let first = Worker::new(0);
+    let only = std::env::var("IPAI_MATRIX_ONLY")
+        .ok()
+        .map(|text| Cell::parse(&text).expect("SCENARIO:STEP:HOW"));
+    let mut jobs: Vec<Job> = match &only {
+        Some(cell) => vec![Job::One(cell.clone())],
+        None => cells(&first.measures, full).into_iter().map(Job::One).collect(),
+    };
+    if full && only.is_none() {
+        jobs.extend((1..=first.measures[0].steps.len() as u64).map(Job::Pairs));
+    }
+    let matrix = Matrix { jobs, next: AtomicUsize::new(0), tally: Mutex::default() };
+    let threads = if only.is_some() {
+        1
+    } else {
+        std::thread::available_parallelism().map_or(2, usize::from) * 2
+    };
+    std::thread::scope(|scope| {
+        for number in 1..threads {
+            let matrix = &matrix;
+            scope.spawn(move || matrix.work(&Worker::new(u8::try_from(number).unwrap())));
+        }
+        matrix.work(&first);
+    });
+    let counts: Vec<String> = ALL
+        .iter()
+        .zip(&first.measures)
+        .map(|(s, m)| format!("{} N={}", s.name(), m.steps.len()))
+        .collect();
+    let tally = matrix.tally.into_inner().unwrap();
+    println!(
+        "matrix: {}: {} cells ({} hit), {} runs, {} failures, {:.0} s",
+        counts.join(", "),
+        tally.cells,
+        tally.hits,
+        tally.runs,
+        tally.failures.len(),
+        began.elapsed().as_secs_f64()
+    );
+    assert!(tally.failures.is_empty(), "{}", tally.failures.join("\n"));
+}
