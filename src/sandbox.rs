@@ -2,18 +2,22 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::net::Ipv4Addr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use ipai_host::host_key::KeyPair;
-use ipai_simulator::hosts::{Embedded, Options as HostOptions, Sshd};
+use ipai_simulator::hosts::{
+    DockerHosts, DockerOptions, Embedded, Options as HostOptions, Sshd, docker,
+};
 use ipai_simulator::seam::Hosts;
 use ipai_simulator::{Limits, Options, Pace, Simulator};
 use serde::{Deserialize, Serialize};
 
 use crate::edges::Edges;
+use crate::http_check::Reach;
 use crate::load::SandboxAccess;
 
 /// Who plays the machines of the sandbox.
@@ -23,6 +27,9 @@ pub enum Kind {
     Embedded,
     /// This machine's own OpenSSH server, one process for each droplet; Docker is simulated.
     Sshd,
+    /// A container for each droplet: a real host with systemd, cloud-init, sshd and a Docker Engine of its own. Needs
+    /// Docker here and the images that tests/lab/build.sh makes; hosts go on between commands until `sandbox reset`.
+    Docker,
 }
 
 /// Where a running sandbox can be reached.
@@ -42,6 +49,7 @@ pub struct Sandbox {
     pub addresses: Addresses,
     simulator: Option<Simulator>,
     folder: PathBuf,
+    kind: Kind,
     serves: bool,
     /// Held while this process runs the world in the folder.
     _lock: Option<File>,
@@ -83,7 +91,7 @@ pub fn prepare(folder: &Path, kind: Kind) -> io::Result<SandboxAccess> {
         fs::write(&public, format!("{}\n", pair.public()))?;
     }
     let user = match kind {
-        Kind::Embedded => None,
+        Kind::Embedded | Kind::Docker => None,
         Kind::Sshd => Some(Sshd::login_user()?),
     };
     let public_key = fs::read_to_string(&public)?.trim().to_owned();
@@ -116,6 +124,7 @@ impl Sandbox {
                     addresses,
                     simulator: None,
                     folder: folder.to_owned(),
+                    kind,
                     serves: false,
                     _lock: None,
                 });
@@ -132,25 +141,14 @@ impl Sandbox {
         }
         // Whoever left this behind no longer holds the lock.
         let _ = fs::remove_file(folder.join(SERVING));
-        let options =
-            HostOptions { folder: folder.to_owned(), tool: edges.executable.clone(), port: 0 };
-        let (hosts, ssh_port): (Arc<dyn Hosts>, u16) = match kind {
-            Kind::Embedded => {
-                let hosts = Embedded::new(options)?;
-                let port = hosts.port();
-                (Arc::new(hosts), port)
-            }
-            Kind::Sshd => {
-                let hosts = Sshd::new(options, sshd_program(edges)?)?;
-                let port = hosts.port();
-                (Arc::new(hosts), port)
-            }
-        };
+        let hosts = Played::start(folder, kind, edges).await?;
+        let ssh_port = hosts.ssh_port;
         let simulator = Simulator::start(Options {
             folder: Some(folder.to_owned()),
             port,
             ssh_port,
-            hosts: Some(hosts),
+            first_address: hosts.first_address,
+            hosts: Some(hosts.hosts),
             pace: Pace::prompt(),
             limits: Limits::default(),
             zones,
@@ -166,6 +164,7 @@ impl Sandbox {
             addresses,
             simulator: Some(simulator),
             folder: folder.to_owned(),
+            kind,
             serves: false,
             _lock: Some(lock),
         })
@@ -187,12 +186,82 @@ impl Sandbox {
         fs::write(self.folder.join(SERVING), text)
     }
 
+    /// How its sites are reached.
+    ///
+    /// # Errors
+    /// When Docker does not answer.
+    pub async fn reach(&self) -> io::Result<Reach> {
+        match self.kind {
+            Kind::Embedded | Kind::Sshd => Ok(Reach::Nowhere),
+            Kind::Docker => Ok(Reach::Trusting(docker::authorities(&self.folder).await?)),
+        }
+    }
+
     /// Stops the world, if this process runs it.
     pub async fn stop(mut self) {
         if let Some(simulator) = self.simulator.take() {
             simulator.stop().await;
         }
     }
+}
+
+/// Those who play the machines, and where they answer.
+struct Played {
+    hosts: Arc<dyn Hosts>,
+    ssh_port: u16,
+    first_address: Ipv4Addr,
+}
+
+impl Played {
+    async fn start(folder: &Path, kind: Kind, edges: &Edges) -> io::Result<Self> {
+        let begun = folder.join("world.json").exists();
+        if begun && (kind == Kind::Docker) != docker::has_containers(folder) {
+            let text = "the world in this folder was begun with another kind of hosts";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        }
+        let options =
+            HostOptions { folder: folder.to_owned(), tool: edges.executable.clone(), port: 0 };
+        let first_address = Options::default().first_address;
+        Ok(match kind {
+            Kind::Embedded => {
+                let hosts = Embedded::new(options)?;
+                Self { ssh_port: hosts.port(), first_address, hosts: Arc::new(hosts) }
+            }
+            Kind::Sshd => {
+                let hosts = Sshd::new(options, sshd_program(edges)?)?;
+                Self { ssh_port: hosts.port(), first_address, hosts: Arc::new(hosts) }
+            }
+            Kind::Docker => {
+                let trouble = |text: &str| eprintln!("sandbox: {text}");
+                let options = DockerOptions {
+                    folder: folder.to_owned(),
+                    port: 0,
+                    archives: archives(edges),
+                    trouble,
+                };
+                let hosts = DockerHosts::new(options).await?;
+                Self {
+                    ssh_port: hosts.port(),
+                    first_address: hosts.first_address(),
+                    hosts: Arc::new(hosts),
+                }
+            }
+        })
+    }
+}
+
+/// Where tests/lab/images/build.sh leaves the images for the hosts' engines, if it ever ran. `IPAI_LAB_IMAGES` names another
+/// folder.
+fn archives(edges: &Edges) -> Option<PathBuf> {
+    if let Some(named) = edges.variable("IPAI_LAB_IMAGES") {
+        return Some(PathBuf::from(named));
+    }
+    let cache = edges.variable("IPAI_LAB_CACHE").map(PathBuf::from);
+    let general =
+        || edges.variable("XDG_CACHE_HOME").map(|folder| Path::new(&folder).join("ipai-lab"));
+    let home = || edges.home().map(|folder| folder.join(".cache/ipai-lab"));
+    let folder = cache.or_else(general).or_else(home)?.join("images/current");
+    folder.exists().then_some(folder)
 }
 
 impl Drop for Sandbox {

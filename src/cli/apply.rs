@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ipai_core::plan::{Options, Plan, moved};
 use ipai_core::{Address, Events, Reason};
@@ -15,6 +16,9 @@ use super::{Failed, Outcome, Run, exit, now, parse_addresses, show};
 use crate::apply::{Report, Stop, apply};
 use crate::http_check::{self, Outcome as CheckOutcome};
 use crate::report::{self, PlanOptions};
+
+/// How long sites may take to come up once their containers are healthy; a certificate is the longest wait.
+const CHECK_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Make it so: plan, show, ask, carry out.
 ///
@@ -220,7 +224,8 @@ async fn conclude(
     match (healthy, stop.code()) {
         (true, _) => Ok(code),
         (false, Some(_)) => {
-            let text = "Stopped: the stack was applied, and its sites were not waited for.".to_owned();
+            let text =
+                "Stopped: the stack was applied, and its sites were not waited for.".to_owned();
             Err(Failed { code, text })
         }
         (false, None) => Err(Failed::new(
@@ -231,9 +236,16 @@ async fn conclude(
 
 async fn check_health(run: &Run<'_>, world: &World, report: &Report) -> bool {
     let (desired, _) = world.loaded.with_inputs(&report.outputs, ipai_core::desired::compile);
+    let reach = match world.reach(run).await {
+        Ok(reach) => reach,
+        Err(failed) => {
+            run.say(&failed.text);
+            return false;
+        }
+    };
     let outcomes = tokio::select! {
         biased;
-        outcomes = http_check::run(&desired.checks, &report.outputs, world.is_sandbox()) => outcomes,
+        outcomes = http_check::run(&desired.checks, &report.outputs, &reach, CHECK_PATIENCE) => outcomes,
         _ = world.stop.requested() => return false,
     };
     outcomes.iter().for_each(|(name, outcome)| run.say(&outcome.line(name)));

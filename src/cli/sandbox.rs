@@ -1,6 +1,7 @@
 //! `ipai sandbox`
 
 use ipai_core::Diagnostic;
+use ipai_simulator::hosts::docker;
 
 use super::world::sandbox_failed;
 use super::{Outcome, Run, exit};
@@ -33,7 +34,7 @@ pub(super) async fn run(run: &Run<'_>, command: &Command) -> Outcome {
             run.print(&format!("{}: {state}\n", folder.display()));
             Ok(exit::OK)
         }
-        Command::Reset => reset(run, &folder),
+        Command::Reset => reset(run, &folder).await,
     }
 }
 
@@ -68,7 +69,7 @@ async fn wait_for_signal() {
     }
 }
 
-fn reset(run: &Run<'_>, folder: &std::path::Path) -> Outcome {
+async fn reset(run: &Run<'_>, folder: &std::path::Path) -> Outcome {
     let ours = folder.join("lock").exists() || folder.join("world.json").exists();
     if !ours {
         run.say(&format!("{} holds no sandbox; nothing to reset.", folder.display()));
@@ -81,6 +82,7 @@ fn reset(run: &Run<'_>, folder: &std::path::Path) -> Outcome {
             .hint("stop it first");
         return Err(run.problem(problem));
     }
+    docker::remove_containers(folder).await.map_err(|error| sandbox_failed(run, &error))?;
     std::fs::remove_dir_all(folder).map_err(|error| sandbox_failed(run, &error))?;
     run.print(&format!("Removed {}.\n", folder.display()));
     Ok(exit::OK)

@@ -1,5 +1,7 @@
 //! `ipai status`
 
+use std::time::Duration;
+
 use ipai_core::plan::{Options, Plan, Verb};
 use ipai_core::{Address, LiveResource, LiveState, Value};
 use serde_json::json;
@@ -28,7 +30,8 @@ pub(super) async fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
             http_check::run(
                 &planned.proposal.desired.checks,
                 &planned.live.outputs(),
-                world.is_sandbox(),
+                &world.reach(run).await?,
+                Duration::ZERO,
             )
             .await
         }

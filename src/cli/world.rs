@@ -4,11 +4,12 @@ use std::sync::{Arc, OnceLock};
 
 use ipai_core::desired::compile;
 use ipai_core::plan::{Options, Proposal, lint, propose};
-use ipai_core::{Address, Diagnostic, Events, Execute, LiveState, Observe, Value, diagnostic};
+use ipai_core::{Address, Diagnostic, Events, Execute, LiveState, Observe, Pins, RemoteError, Value, diagnostic};
 
 use super::locked::stopped;
 use super::progress::Progress;
 use super::{Failed, Run};
+use crate::http_check::Reach;
 use crate::load::{Choice, Loaded, load};
 use crate::lock::Fence;
 use crate::observe::observe;
@@ -85,6 +86,7 @@ impl World {
         let addresses = sandbox.as_ref().map(|sandbox| (&sandbox.addresses, folder.as_path()));
         let access = providers::access(&loaded, addresses, run.edges)
             .map_err(|problems| run.problems(&problems, &loaded))?;
+        access.remarks().iter().for_each(|remark| run.say(&format!("warning: {remark}")));
         let observers = providers::observers(&access).map_err(|error| run.remote(&[error]))?;
         let (stop, host_lock) = Default::default();
         Ok(Self { loaded, access, observers, sandbox, stop, host_lock })
@@ -118,6 +120,33 @@ impl World {
         Ok(Planned { proposal, live })
     }
 
+    /// Looks at what one provider shows, and at nothing that it leads to.
+    pub(super) async fn look_at(
+        &self,
+        run: &Run<'_>,
+        provider: &str,
+        progress: &Progress,
+    ) -> Result<LiveState, Failed> {
+        let observers = self.observers.iter().filter(|o| o.provider() == provider).cloned();
+        let events: Arc<dyn Events> = Arc::new(progress.clone());
+        let observed = observe(&self.loaded, &observers.collect::<Vec<_>>(), &events).await;
+        observed.map_err(|errors| run.remote(&errors))
+    }
+
+    /// Who keeps the pins of a provider's hosts.
+    pub(super) fn pins(&self, provider: &str) -> Result<Option<Arc<dyn Pins>>, RemoteError> {
+        providers::pins(&self.access, provider)
+    }
+
+    /// The host key that answers at an address, in hex and as OpenSSH writes it.
+    pub(super) async fn shown_host_key(
+        &self,
+        home: &Address,
+        address: &str,
+    ) -> Result<(String, String), RemoteError> {
+        providers::shown_host_key(&self.access, home, address).await
+    }
+
     /// Those who can change things; only apply, destroy, adopt and forget ask for them.
     pub(super) fn executors(&self, run: &Run<'_>) -> Result<Vec<Arc<dyn Execute>>, Failed> {
         let mut executors =
@@ -126,8 +155,12 @@ impl World {
         Ok(executors)
     }
 
-    pub(super) fn is_sandbox(&self) -> bool {
-        self.sandbox.is_some()
+    /// How the sites are reached from here.
+    pub(super) async fn reach(&self, run: &Run<'_>) -> Result<Reach, Failed> {
+        match &self.sandbox {
+            None => Ok(Reach::Publicly),
+            Some(sandbox) => sandbox.reach().await.map_err(|error| sandbox_failed(run, &error)),
+        }
     }
 
     /// Ends every connection and stops the sandbox, if this process runs it.
@@ -139,7 +172,7 @@ impl World {
     }
 }
 
-async fn start_sandbox(
+pub(super) async fn start_sandbox(
     run: &Run<'_>,
     kind: sandbox::Kind,
     loaded: &Loaded,

@@ -21,7 +21,11 @@ machine_settings() {
 }
 
 # settle NAME IMAGE FOLDER: gives an image how it is run, from the instructions in FOLDER/Dockerfile.
-settle() { { echo "FROM $2"; cat "$3/Dockerfile"; } | docker build --quiet --tag "$1" - > /dev/null; }
+settle() {
+  local said
+  said=$({ printf '%s\n' "FROM $2" 'ENTRYPOINT []' 'CMD ["bash"]'; cat "$3/Dockerfile"; } | docker build --quiet --tag "$1" - 2>&1) ||
+    { printf '%s\n' "$said" >&2; return 1; }
+}
 
 # layer NAME BASE FOLDER: runs FOLDER/install.sh in a container of BASE, with FOLDER at /run/recipe, and keeps what it
 # leaves as the image NAME. (Packages are not installed by `docker build`:
