@@ -4,6 +4,7 @@ mod adopt;
 mod apply;
 mod ask;
 mod destroy;
+mod doctor;
 mod explain;
 mod init;
 mod keeper;
@@ -99,6 +100,7 @@ enum Command {
     Lock(lock::Command),
     Unlock(lock::UnlockArguments),
     Explain(explain::Arguments),
+    Doctor(doctor::Arguments),
     #[command(subcommand)]
     Secrets(secrets::Command),
     #[command(subcommand)]
@@ -224,6 +226,7 @@ impl Run<'_> {
             Command::Forget(arguments) => block_on(adopt::forget(self, &arguments)),
             Command::Lock(command) => block_on(lock::run(self, &command)),
             Command::Unlock(arguments) => block_on(lock::unlock(self, &arguments)),
+            Command::Doctor(arguments) => block_on(doctor::run(self, &arguments)),
             Command::Explain(arguments) => explain::run(self, &arguments),
             Command::Secrets(command) => secrets::run(self, &command),
             Command::Sandbox(command) => block_on(sandbox::run(self, &command)),

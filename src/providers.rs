@@ -4,15 +4,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ipai_cloudflare::{CloudflareExecutor, CloudflareLock, CloudflareObserver, Connection};
+use ipai_cloudflare::{
+    CloudflareExecutor, CloudflareLock, CloudflareObserver, CloudflareProbe, Connection,
+};
+use ipai_core::checkup::Probe;
 use ipai_core::lock::LockStore;
 use ipai_core::{
     Address, Diagnostic, Execute, Observe, Outputs, RemoteError, Secret, StackId, Types,
 };
-use ipai_digitalocean::{Birth, DigitalOceanExecutor, DigitalOceanObserver};
+use ipai_digitalocean::{Birth, DigitalOceanExecutor, DigitalOceanObserver, DigitalOceanProbe};
 use ipai_host::host_key::KeyPair;
 use ipai_host::ssh::Identity;
-use ipai_host::{Connections, HostExecutor, HostLock, HostObserver};
+use ipai_host::{Connections, HostExecutor, HostLock, HostObserver, HostProbe};
 
 use crate::edges::Edges;
 use crate::load::Loaded;
@@ -53,11 +56,61 @@ pub fn access(
     sandbox: Option<(&Addresses, &Path)>,
     edges: &Edges,
 ) -> Result<Access, Vec<Diagnostic>> {
+    let (access, problems) = gather(loaded, sandbox, edges);
+    if problems.is_empty() { Ok(access) } else { Err(problems) }
+}
+
+/// Gathers what is there, and says what is missing.
+#[must_use]
+pub fn gather(
+    loaded: &Loaded,
+    sandbox: Option<(&Addresses, &Path)>,
+    edges: &Edges,
+) -> (Access, Vec<Diagnostic>) {
     let mut problems = Vec::new();
     let digitalocean = digitalocean(loaded, sandbox, edges, &mut problems);
     let cloudflare = cloudflare(loaded, sandbox, edges, &mut problems);
     let hosts = Connections::new(hosts(loaded, sandbox, edges, &mut problems));
-    if problems.is_empty() { Ok(Access { digitalocean, cloudflare, hosts }) } else { Err(problems) }
+    (Access { digitalocean, cloudflare, hosts }, problems)
+}
+
+/// What ipai would log in on hosts with.
+#[derive(Debug, Default)]
+pub struct Login {
+    /// Sockets of agents.
+    pub agents: Vec<PathBuf>,
+    /// Private key files.
+    pub files: Vec<PathBuf>,
+}
+
+/// Lists what hosts would be offered, in no order that matters.
+#[must_use]
+pub fn login(access: &Access) -> Login {
+    let mut login = Login::default();
+    for identity in access.hosts.identities() {
+        match identity {
+            Identity::Agent(socket) => login.agents.push(socket.clone()),
+            Identity::File(path) => login.files.push(path.clone()),
+            Identity::AgentKeys { .. } | Identity::Key { .. } => {}
+        }
+    }
+    login
+}
+
+/// Those who look whether everybody can be used.
+///
+/// # Errors
+/// As [`observers`].
+pub fn probes(access: &Access) -> Result<Vec<Arc<dyn Probe>>, RemoteError> {
+    let mut probes: Vec<Arc<dyn Probe>> = Vec::new();
+    if let Some(settings) = &access.digitalocean {
+        probes.push(Arc::new(DigitalOceanProbe::new(settings)?));
+    }
+    if let Some(connection) = &access.cloudflare {
+        probes.push(Arc::new(CloudflareProbe::new(connection)));
+    }
+    probes.push(Arc::new(HostProbe::new(Arc::clone(&access.hosts))));
+    Ok(probes)
 }
 
 fn uses(loaded: &Loaded, provider: &str) -> bool {

@@ -170,6 +170,13 @@ impl Vault {
         Identities::discover(&Environment::new(&variable))
     }
 
+    /// Tells whether new secrets can be kept: there are recipients, or a sandbox that makes its own.
+    #[must_use]
+    pub fn can_make(&self) -> bool {
+        let listed = Store::load(&self.path).is_ok_and(|store| store.recipients().next().is_some());
+        listed || self.own_identity.is_some()
+    }
+
     /// How the stack's generated secrets are made.
     #[must_use]
     pub fn ways(&self) -> Ways {

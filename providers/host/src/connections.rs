@@ -89,6 +89,11 @@ impl Connections {
         Arc::new(Self { settings, links: Mutex::default(), moved: Mutex::default() })
     }
 
+    /// What hosts are offered at login: named keys and agents, then the usual ones.
+    pub fn identities(&self) -> impl Iterator<Item = &Identity> {
+        self.settings.identities.iter().chain(&self.settings.usual_identities)
+    }
+
     /// How hosts are reached.
     pub(crate) fn settings(&self) -> &Settings {
         &self.settings
