@@ -172,7 +172,7 @@ impl World {
     }
 }
 
-pub(super) pub(super) async fn start_sandbox(
+pub(super) async fn start_sandbox(
     run: &Run<'_>,
     kind: sandbox::Kind,
     loaded: &Loaded,
