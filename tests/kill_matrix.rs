@@ -133,7 +133,9 @@ impl Worker {
         self.watch(&cloud, &hunter);
         hunter.run(self.apply(&cloud));
         let mut wrong = torn(&cloud, &self.measures[0].1, &self.measures[index].1);
-        let plan = self.command(&cloud, &["plan", "--detailed-exitcode", "--no-color"]);
+        let plan = self.command(&cloud, &["plan", "--detailed-exitcode"]);
+        // What was killed cannot give its lock back. It would lapse within a minute; nobody has to wait for that.
+        self.command(&cloud, &["unlock", "--yes"]).output().unwrap();
         for (what, mut command) in [("apply", self.apply(&cloud)), ("plan", plan)] {
             let output = command.output().unwrap();
             if output.status.code() != Some(0) {
