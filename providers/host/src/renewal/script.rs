@@ -53,3 +53,7 @@ pub(super) fn prepare(born: &[Fingerprint]) -> String {
 pub(super) fn switch(wanted: &str) -> String {
     format!("{NAMES}wanted={}\n{SWITCH}", quote(wanted))
 }
+
+#[cfg(test)]
+#[path = "script_tests.rs"]
+mod tests;
