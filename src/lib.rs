@@ -9,6 +9,7 @@ pub mod http_check;
 pub mod load;
 pub mod lock;
 pub mod observe;
+pub mod passphrase;
 pub mod providers;
 pub mod report;
 pub mod sandbox;

@@ -10,12 +10,13 @@ use ipai_cloudflare::{
 use ipai_core::checkup::Probe;
 use ipai_core::lock::LockStore;
 use ipai_core::{
-    Address, Diagnostic, Execute, Observe, Outputs, RemoteError, Secret, StackId, Types,
+    Address, Diagnostic, Execute, Observe, Outputs, Pins, RemoteError, Secret, StackId, Types,
 };
 use ipai_digitalocean::{Birth, DigitalOceanExecutor, DigitalOceanObserver, DigitalOceanProbe};
 use ipai_host::host_key::KeyPair;
-use ipai_host::ssh::Identity;
-use ipai_host::{Connections, HostExecutor, HostLock, HostObserver, HostProbe};
+use ipai_host::ssh::{Fingerprint, Identity};
+use ipai_host::ssh_config::SshConfig;
+use ipai_host::{Connections, HostExecutor, HostKeyRenewal, HostLock, HostObserver, HostProbe};
 
 use crate::edges::Edges;
 use crate::load::Loaded;
@@ -38,9 +39,16 @@ pub struct Access {
     digitalocean: Option<ipai_digitalocean::Settings>,
     cloudflare: Option<Connection>,
     hosts: Arc<Connections>,
+    remarks: Vec<String>,
 }
 
 impl Access {
+    /// What of the user's own settings could not be followed.
+    #[must_use]
+    pub fn remarks(&self) -> &[String] {
+        &self.remarks
+    }
+
     /// Ends the sessions to the hosts.
     pub async fn close(&self) {
         self.hosts.close(Duration::from_secs(1)).await;
@@ -70,8 +78,10 @@ pub fn gather(
     let mut problems = Vec::new();
     let digitalocean = digitalocean(loaded, sandbox, edges, &mut problems);
     let cloudflare = cloudflare(loaded, sandbox, edges, &mut problems);
-    let hosts = Connections::new(hosts(loaded, sandbox, edges, &mut problems));
-    (Access { digitalocean, cloudflare, hosts }, problems)
+    let hosts = hosts(loaded, sandbox, edges, &mut problems);
+    let remarks = hosts.config.remarks().to_vec();
+    let hosts = Connections::new(hosts);
+    (Access { digitalocean, cloudflare, hosts, remarks }, problems)
 }
 
 /// What ipai would log in on hosts with.
@@ -220,10 +230,13 @@ fn hosts(
 ) -> ipai_host::Settings {
     let identities = match sandbox {
         Some((_, folder)) => Identity::agent_then_files(None, vec![folder.join(CLIENT_KEY)]),
-        None => identities(loaded, edges),
+        None => named_identities(loaded, edges),
     };
     let mut settings =
         ipai_host::Settings::new(&loaded.stack.ssh.user, identities, loaded.vault.known().key);
+    if sandbox.is_none() {
+        follow_openssh(&mut settings, edges);
+    }
     settings.port = loaded.stack.ssh.port;
     if let Some((addresses, _)) = sandbox {
         settings.port = addresses.ssh_port;
@@ -242,21 +255,32 @@ fn hosts(
     settings
 }
 
-/// The agent first, then the key that the stack or the environment names, then the usual files.
-fn identities(loaded: &Loaded, edges: &Edges) -> Vec<Identity> {
+/// The agent first, then the key that the environment or the stack names.
+fn named_identities(loaded: &Loaded, edges: &Edges) -> Vec<Identity> {
     let home = edges.home();
     let expand = |text: &str| match (text.strip_prefix("~/"), &home) {
         (Some(rest), Some(home)) => home.join(rest),
         _ => PathBuf::from(text),
     };
     let named = loaded.stack.ssh.identity_file.iter().map(|file| expand(file));
-    let mut files: Vec<PathBuf> =
+    let files =
         edges.variable("IPAI_SSH_IDENTITY").iter().map(|file| expand(file)).chain(named).collect();
-    if let Some(home) = &home {
-        let usual = ["id_ed25519", "id_ecdsa", "id_rsa"].map(|name| home.join(".ssh").join(name));
-        files.extend(usual.into_iter().filter(|path| path.exists()));
-    }
     Identity::agent_then_files(edges.variable("SSH_AUTH_SOCK").map(PathBuf::from), files)
+}
+
+/// What the user has told OpenSSH: `~/.ssh/config`, the hosts that it knows, the usual keys.
+fn follow_openssh(settings: &mut ipai_host::Settings, edges: &Edges) {
+    settings.local_user = edges.variable("USER").or_else(|| edges.variable("LOGNAME"));
+    settings.passphrase = crate::passphrase::asking(edges);
+    let Some(home) = edges.home() else { return };
+    let folder = home.join(".ssh");
+    // A file that is not there says nothing; one that cannot be read is OpenSSH's to complain about.
+    let text = std::fs::read_to_string(folder.join("config")).unwrap_or_default();
+    settings.config = SshConfig::read("~/.ssh/config", &text, &home);
+    settings.known_hosts = ["known_hosts", "known_hosts2"].map(|name| folder.join(name)).into();
+    let usual = ["id_ed25519", "id_ecdsa", "id_rsa"].map(|name| folder.join(name));
+    let usual = usual.into_iter().filter(|path| path.exists());
+    settings.usual_identities = usual.map(Identity::File).collect();
 }
 
 /// Those who look.
@@ -281,14 +305,56 @@ pub fn observers(access: &Access) -> Result<Vec<Arc<dyn Observe>>, RemoteError> 
 /// As [`observers`].
 pub fn executors(access: &Access) -> Result<Vec<Arc<dyn Execute>>, RemoteError> {
     let mut executors: Vec<Arc<dyn Execute>> = Vec::new();
-    if let Some(settings) = &access.digitalocean {
-        executors.push(Arc::new(DigitalOceanExecutor::new(settings, Arc::new(birth))?));
+    let mut hosts = HostExecutor::new(Arc::clone(&access.hosts));
+    if let Some(droplets) = droplets(access)? {
+        hosts = hosts.with_pins(Arc::clone(&droplets) as Arc<dyn Pins>);
+        executors.push(droplets);
     }
     if let Some(connection) = &access.cloudflare {
         executors.push(Arc::new(CloudflareExecutor::new(connection)));
     }
-    executors.push(Arc::new(HostExecutor::new(Arc::clone(&access.hosts))));
+    executors.push(Arc::new(hosts));
     Ok(executors)
+}
+
+/// Droplets and their hosts need each other for a key's change, and neither provider knows the other.
+fn droplets(access: &Access) -> Result<Option<Arc<DigitalOceanExecutor>>, RemoteError> {
+    let Some(settings) = &access.digitalocean else { return Ok(None) };
+    let host_keys = HostKeyRenewal::new(Arc::clone(&access.hosts));
+    let droplets = DigitalOceanExecutor::new(settings, Arc::new(birth))?;
+    Ok(Some(Arc::new(droplets.with_host_keys(Arc::new(host_keys)))))
+}
+
+/// Who keeps the pins of this provider's homes, if anybody does.
+///
+/// # Errors
+/// As [`observers`].
+pub fn pins(access: &Access, provider: &str) -> Result<Option<Arc<dyn Pins>>, RemoteError> {
+    match provider {
+        "digitalocean" => Ok(droplets(access)?.map(|droplets| droplets as Arc<dyn Pins>)),
+        _ => Ok(None),
+    }
+}
+
+/// Reads a host key's fingerprint, `SHA256:…` or hex; gives it in hex.
+///
+/// # Errors
+/// Why it is none.
+pub fn host_key(text: &str) -> Result<String, String> {
+    text.parse::<Fingerprint>().map(Fingerprint::to_hex).map_err(|error| error.to_string())
+}
+
+/// The key that whoever answers at a home's address shows, in hex and as OpenSSH writes it; nobody is trusted by it.
+///
+/// # Errors
+/// Nobody answers there.
+pub async fn shown_host_key(
+    access: &Access,
+    home: &Address,
+    address: &str,
+) -> Result<(String, String), RemoteError> {
+    let shown = access.hosts.shown_host_key(home, address).await?;
+    Ok((shown.to_hex(), shown.to_string()))
 }
 
 /// The lock of a stack in one of its zones; absent when Cloudflare cannot be asked.

@@ -1,7 +1,11 @@
 //! `ipai adopt` and `ipai forget`
 
+mod pin;
+
+use std::sync::Arc;
+
 use ipai_core::plan::{self, Options};
-use ipai_core::{Address, Diagnostic, Foreign};
+use ipai_core::{Address, Diagnostic, Foreign, LiveResource, Pins};
 
 use super::apply::{Consent, carry_out};
 use super::progress::Progress;
@@ -10,13 +14,17 @@ use super::{Failed, Outcome, Run, exit, parse_addresses};
 
 /// Take over an object that exists already: it gets ipai's marker and is otherwise left as it is.
 ///
-/// The next plan shows what differs from the stack.
+/// The next plan shows what differs from the stack. A droplet whose host key is not pinned is pinned as well, once
+/// somebody has confirmed or named its fingerprint; with --host-key an existing pin is replaced.
 #[derive(Debug, clap::Args)]
 pub(super) struct AdoptArguments {
     /// The resource of the stack that the object shall be.
     address: String,
     /// The provider's id of the object, when several could be meant.
     id: Option<String>,
+    /// The SHA-256 fingerprint of the host key that a droplet must prove itself with from now on: SHA256:…
+    #[arg(long, value_name = "FINGERPRINT")]
+    host_key: Option<String>,
     #[command(flatten)]
     consent: Consent,
 }
@@ -45,7 +53,18 @@ async fn adopt_in(
     address: &Address,
     arguments: &AdoptArguments,
 ) -> Outcome {
+    let host_key = pin::named(run, arguments)?;
     let progress = Progress::new(run.talk.clone(), arguments.consent.json);
+    let keeper = keeper(run, world, address)?;
+    if keeper.is_none() && host_key.is_some() {
+        return Err(no_pin(run, address));
+    }
+    // Whoever is recognised by a wrong key cannot be asked anything, so its provider is asked alone.
+    if let Some(keeper) = &keeper
+        && let Some(object) = ours(run, world, address, &progress).await?
+    {
+        return pin::pin(run, world, &object, keeper.as_ref(), host_key).await;
+    }
     let Planned { mut proposal, live } = world.plan(run, &Options::default(), &progress).await?;
     if live.resources.iter().any(|resource| resource.address == *address) {
         run.say(&format!("`{address}` is ipai's already; nothing to adopt."));
@@ -70,7 +89,49 @@ async fn adopt_in(
     };
     run.say(&format!("Adopting as {address}: {}", foreign.title));
     proposal.plan = plan::adopt(&proposal.desired, address, foreign, &live);
-    carry_out(run, world, Planned { proposal, live }, &arguments.consent, false, &progress).await
+    let planned = Planned { proposal, live };
+    let code = carry_out(run, world, planned, &arguments.consent, false, &progress).await?;
+    let Some(keeper) = keeper else { return Ok(code) };
+    match ours(run, world, address, &progress).await? {
+        Some(object) => {
+            pin::pin(run, world, &object, keeper.as_ref(), host_key).await.map(|_| code)
+        }
+        None => Ok(code),
+    }
+}
+
+/// Who keeps the pins of this resource's host keys, if it is a host that its provider recognises by them.
+fn keeper(
+    run: &Run<'_>,
+    world: &World,
+    address: &Address,
+) -> Result<Option<Arc<dyn Pins>>, Failed> {
+    let kind = world.loaded.types.get(address);
+    let has_keys = kind.is_some_and(|kind| kind.outputs().iter().any(|o| o.0 == "host_keys"));
+    if !has_keys {
+        return Ok(None);
+    }
+    world.pins(&address.provider).map_err(|error| run.remote(&[error]))
+}
+
+/// The object that carries this address's marker, as its provider alone sees it.
+async fn ours(
+    run: &Run<'_>,
+    world: &World,
+    address: &Address,
+    progress: &Progress,
+) -> Result<Option<LiveResource>, Failed> {
+    let live = world.look_at(run, &address.provider, progress).await?;
+    let mut found: Vec<_> = live.resources.into_iter().filter(|r| r.address == *address).collect();
+    found.sort_by(|a, b| (&a.created, &a.id).cmp(&(&b.created, &b.id)));
+    Ok(found.into_iter().next())
+}
+
+fn no_pin(run: &Run<'_>, address: &Address) -> Failed {
+    let problem = Diagnostic::error("No host key to pin")
+        .detail(format!("ipai keeps no host key for `{address}`."))
+        .hint("a droplet's key is pinned in its tags; a server's stands in the stack: host_key = \"SHA256:…\"");
+    run.problem(problem)
 }
 
 fn no_single_candidate(run: &Run<'_>, address: &Address, candidates: &[Foreign]) -> Failed {

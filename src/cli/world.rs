@@ -4,7 +4,9 @@ use std::sync::{Arc, OnceLock};
 
 use ipai_core::desired::compile;
 use ipai_core::plan::{Options, Proposal, lint, propose};
-use ipai_core::{Address, Diagnostic, Events, Execute, LiveState, Observe, Pins, RemoteError, Value, diagnostic};
+use ipai_core::{
+    Address, Diagnostic, Events, Execute, LiveState, Observe, Pins, RemoteError, Value, diagnostic,
+};
 
 use super::locked::stopped;
 use super::progress::Progress;
