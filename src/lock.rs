@@ -27,6 +27,8 @@ const POLL: Duration = Duration::from_secs(2);
 const SLOW_TRIES: u32 = 3;
 /// How long looking for what an abandoned attempt has left may take.
 const WITHDRAW: Duration = Duration::from_millis(1_200);
+/// How long removing a lock that was not wanted after all may take.
+const UNDO: Duration = Duration::from_secs(5);
 
 /// Why the lock was not had.
 #[derive(Clone, Debug)]
@@ -95,7 +97,7 @@ async fn taking(
                 if lease.is_sure(uptime()) {
                     return Ok(hold(store, id, note, lease));
                 }
-                let _ = release(store.as_ref(), &id).await;
+                let _ = release(store.as_ref(), &id, UNDO).await;
                 slow += 1;
                 if slow == SLOW_TRIES {
                     return Err(NotTaken::Failed(too_slow()));
@@ -152,7 +154,7 @@ async fn attempt(
             Ok(told) => told,
             Err(error) => {
                 if let Some(mine) = acquire.mine() {
-                    let _ = release(store, mine).await;
+                    let _ = release(store, mine, UNDO).await;
                 }
                 return Err(error);
             }

@@ -16,6 +16,10 @@ use crate::report;
 
 /// Between two words on a wait that goes on.
 const REMINDER: Duration = Duration::from_secs(10);
+/// How long giving the lock back may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The same after an interrupt; see [`crate::stop`].
+const HASTE: Duration = Duration::from_millis(1_200);
 
 /// How to deal with other runs on the same stack.
 #[derive(Debug, clap::Args)]
@@ -92,19 +96,30 @@ async fn under(
     work: impl Future<Output = Outcome>,
 ) -> Outcome {
     let fence = held.fence().clone();
+    let lost = |reason: &str| {
+        run.say(&format!("error: the stack's lock was lost, so nothing new begins: {reason}"));
+    };
     let mut work = pin!(in_time(world, work));
     let outcome = tokio::select! {
         biased;
-        outcome = &mut work => outcome,
+        outcome = &mut work => {
+            if let Some(reason) = fence.trouble() {
+                lost(&reason);
+            }
+            outcome
+        }
         reason = fence.lost() => {
             world.stop.abort(exit::ERROR);
-            run.say(&format!("error: the stack's lock was lost, so nothing new begins: {reason}"));
+            lost(&reason);
             work.await
         }
     };
-    if let Err(error) = held.release().await {
+    let limit = if world.stop.code().is_some() { HASTE } else { PATIENCE };
+    if let Err(error) = held.release(limit).await {
         let seconds = LONGEST_LEASE.as_secs();
-        run.say(&format!("warning: the stack's lock could not be given back: {error}\n  it lapses by itself within about {seconds} s"));
+        run.say(&format!(
+            "warning: the stack's lock could not be given back: {error}\n  it lapses by itself within about {seconds} s"
+        ));
     }
     outcome
 }

@@ -10,9 +10,6 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-/// How long giving the lock back may take; else it lapses by itself.
-const RELEASE: Duration = Duration::from_millis(1_200);
-
 /// The time by a clock that runs only forward, and on while the machine sleeps.
 pub(super) fn uptime() -> Duration {
     #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -57,6 +54,13 @@ impl Fence {
 
     fn is_open(&self) -> bool {
         self.0.open.load(Ordering::SeqCst)
+    }
+
+    /// Why the lock is not surely held; nothing while it is.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        let unheard = || "this machine stood still for longer than its lease".to_owned();
+        (!self.is_sure()).then(|| self.0.lost.borrow().clone().unwrap_or_else(unheard))
     }
 
     /// Waits until the lock is lost and gives the reason.
@@ -105,21 +109,25 @@ impl Held {
         &self.fence
     }
 
-    /// Gives the lock back.
+    /// Gives the lock back within `limit`.
     ///
     /// # Errors
     /// When it could not be removed in time; it lapses by itself then.
-    pub async fn release(self) -> Result<(), RemoteError> {
+    pub async fn release(self, limit: Duration) -> Result<(), RemoteError> {
         self.beating.abort();
         if self.fence.0.gone.load(Ordering::SeqCst) {
             return Ok(());
         }
-        release(self.store.as_ref(), &self.id).await
+        release(self.store.as_ref(), &self.id, limit).await
     }
 }
 
-pub(super) async fn release(store: &dyn LockStore, id: &str) -> Result<(), RemoteError> {
-    timeout(RELEASE, store.release(id)).await.unwrap_or_else(|_| {
+pub(super) async fn release(
+    store: &dyn LockStore,
+    id: &str,
+    limit: Duration,
+) -> Result<(), RemoteError> {
+    timeout(limit, store.release(id)).await.unwrap_or_else(|_| {
         Err(RemoteError::new(Fault::TimedOut, "give the lock back", "no answer in time"))
     })
 }

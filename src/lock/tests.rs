@@ -122,7 +122,7 @@ async fn one_holds_it_and_another_waits_until_it_is_given_back() {
         async move { get(&keeper, &note(2, 50), Duration::from_secs(10)).await.map(drop) }
     });
     sleep(Duration::from_millis(50)).await;
-    first.release().await.unwrap();
+    first.release(Duration::from_secs(1)).await.unwrap();
     assert!(second.await.unwrap().is_ok());
 }
 
@@ -148,7 +148,7 @@ async fn a_removed_lock_is_noticed_and_not_removed_again() {
     let reason = timeout(Duration::from_secs(2), held.fence().lost()).await.unwrap();
     assert_eq!(reason, "somebody removed it");
     assert!(!held.fence().is_sure());
-    held.release().await.unwrap();
+    held.release(Duration::from_secs(1)).await.unwrap();
     assert_eq!(keeper.count("release"), 0);
 }
 

@@ -81,7 +81,7 @@ impl HostLock {
 
     /// Where the host is reached now: its key may change while the lock is held.
     fn place(&self) -> Result<Place, RemoteError> {
-        Place::of(&self.home, &self.outputs)
+        self.connections.place(&self.home, &self.outputs)
     }
 
     /// Tells whether the host can keep a lock yet: one in its first boot cannot.
