@@ -156,6 +156,8 @@ struct Run<'a> {
     output: Style,
     /// How standard error looks.
     talk: Style,
+    /// Set when standard output took not all that it was given.
+    unwritten: std::sync::atomic::AtomicBool,
 }
 
 /// Runs ipai with these arguments; gives the exit code.
@@ -185,12 +187,17 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, edges: &Edges) -> u8 {
         output: style(edges.output_is_terminal),
         talk: style(edges.talk_is_terminal),
         global: parsed.global.clone(),
+        unwritten: std::sync::atomic::AtomicBool::new(false),
     };
     let outcome = match refused {
         Some(problem) => Err(run.problem(problem)),
         None => run.dispatch(parsed.command),
     };
     match outcome {
+        Ok(_) if run.unwritten.load(std::sync::atomic::Ordering::Relaxed) => {
+            run.say("error: standard output could not be written to the end");
+            exit::ERROR
+        }
         Ok(code) => code,
         Err(failed) => {
             run.say(&failed.text);
@@ -237,9 +244,13 @@ impl Run<'_> {
         }
     }
 
-    /// Writes data to standard output. A closed pipe is the reader's choice and no error.
+    /// Writes data to standard output. A closed pipe is the reader's choice and no error; a full disk is one.
     fn print(&self, text: &str) {
-        let _ = std::io::stdout().lock().write_all(text.as_bytes());
+        let mut output = std::io::stdout().lock();
+        let written = output.write_all(text.as_bytes()).and_then(|()| output.flush());
+        if written.is_err_and(|error| error.kind() != std::io::ErrorKind::BrokenPipe) {
+            self.unwritten.store(true, std::sync::atomic::Ordering::Relaxed);
+        }
     }
 
     /// Asks on standard error; the answer comes on the same line.

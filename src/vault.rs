@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use ipai_core::stack::{SecretDeclaration, SecretSource};
 use ipai_core::{
     Address, BoxFuture, Diagnostic, DigestKey, Events, Execute, Fault, Job, JobResult, Outputs,
-    RemoteError, Secret, Witness, hash,
+    RemoteError, Secret, Verb, Witness, hash,
 };
 
 use zeroize::Zeroizing;
@@ -106,7 +106,10 @@ impl Vault {
                 }
             }
         }
+        let before = problems.len();
         let stored = self.read_store(problems);
+        // A file that does not open is one error; what it holds is not missing.
+        let closed = problems.len() > before;
         let mut key = stored.as_ref().and_then(|stored| stored.1.clone());
         let mut stored = stored.map(|stored| stored.0).unwrap_or_default();
         for (name, declaration) in &self.declared {
@@ -116,7 +119,9 @@ impl Vault {
                     drop(secrets.insert(name.clone(), Some(value)))
                 }
                 (SecretSource::Store, None) => {
-                    problems.push(missing_in_store(name, &self.path).at(&declaration.span));
+                    if !closed {
+                        problems.push(missing_in_store(name, &self.path).at(&declaration.span));
+                    }
                     secrets.insert(name.clone(), Some(Secret::default()));
                 }
                 _ => {}
@@ -217,6 +222,27 @@ impl Vault {
         Ok(dependants)
     }
 
+    /// Why nothing could be stored, if so: better said before anything is made than after.
+    #[must_use]
+    pub fn cannot_store(&self) -> Option<Diagnostic> {
+        let store = match Store::load(&self.path) {
+            Ok(store) => store,
+            Err(error) => return Some(explain(&error)),
+        };
+        if self.own_identity.is_some() || store.recipients().next().is_some() {
+            return None;
+        }
+        let folder =
+            self.path.parent().map_or_else(String::new, |folder| folder.display().to_string());
+        let problem = Diagnostic::error("Nobody could read the stack's secrets")
+            .detail(format!(
+                "The stack has secrets to generate, and {} names nobody to encrypt them to.",
+                self.path.display()
+            ))
+            .hint(format!("ipai -C {folder} secrets init"));
+        Some(problem)
+    }
+
     fn store_to_write(&self) -> Result<Store, SecretsError> {
         let store = Store::load(&self.path)?;
         if store.recipients().next().is_some() {
@@ -241,7 +267,9 @@ fn entropy(buffer: &mut [u8]) {
     }
 }
 
-/// A key that only somebody who knows every secret of the stack could make: for stacks without a store.
+/// A key that only somebody who knows every secret of the stack could make: for stacks without a store. Making it is
+/// slow on purpose (bcrypt, 2^10 rounds), because whoever sees a digest may guess at a weak secret; a stack with a store
+/// has a random key and is safe from guessing.
 fn derived_key(secrets: &BTreeMap<String, Option<Secret>>) -> DigestKey {
     let known: Vec<(&String, &str)> = secrets
         .iter()
@@ -255,7 +283,11 @@ fn derived_key(secrets: &BTreeMap<String, Option<Secret>>) -> DigestKey {
         ["\0", name, "=", secret].into_iter().for_each(|part| text.push_str(part));
     }
     let text = Secret::new(text);
-    DigestKey::new(hash::sha256_hex(text.expose().as_bytes()).into_bytes())
+    if secrets.is_empty() {
+        return DigestKey::new(text.expose().as_bytes().to_vec());
+    }
+    let digest = Zeroizing::new(hash::sha256_hex(text.expose().as_bytes()));
+    DigestKey::new(bcrypt::bcrypt(10, *b"ipai digest key.", digest.as_bytes()).to_vec())
 }
 
 fn explain(error: &SecretsError) -> Diagnostic {
@@ -346,6 +378,18 @@ impl Execute for Vault {
         _events: &'a dyn Events,
     ) -> BoxFuture<'a, Vec<JobResult>> {
         Box::pin(async move {
+            // A secret is made when it is missing and never because somebody else speaks of it.
+            if let Some(other) = jobs.iter().find(|job| job.verb != Verb::Create) {
+                let refusal = RemoteError::new(
+                    Fault::Refused,
+                    format!("change {}", other.address),
+                    "a plan only ever makes secrets that are missing",
+                );
+                return jobs
+                    .iter()
+                    .map(|job| (job.address.clone(), Err(refusal.clone())))
+                    .collect();
+            }
             let addresses: Vec<Address> = jobs.into_iter().map(|job| job.address).collect();
             let names = addresses.iter().map(|address| address.name.clone()).collect();
             let making = async { self.renew(&names, &BTreeMap::new()).map(|_| ()) };

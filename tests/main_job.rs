@@ -302,7 +302,8 @@ fn every_request_and_answer_of_a_whole_life_fits_the_vendors_own_documents() {
     world.run(&[&["destroy"], &allow[..]].concat()).expect(0);
     let validator = ipai_simulator::openapi::Validator::new().unwrap();
     let log = world.cloud().log();
-    let violations: Vec<String> = log.iter().flat_map(|exchange| validator.check(exchange)).collect();
+    let violations: Vec<String> =
+        log.iter().flat_map(|exchange| validator.check(exchange)).collect();
     assert_eq!(violations, Vec::<String>::new());
     assert!(log.len() > 40, "only {} exchanges were checked", log.len());
 }

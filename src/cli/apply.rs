@@ -72,16 +72,23 @@ impl Consent {
 
 pub(super) async fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
     let world = World::open(run).await?;
-    let outcome = arguments.consent.locked(run, &world, run_in(run, arguments, &world)).await;
-    world.close().await;
-    outcome
-}
-
-async fn run_in(run: &Run<'_>, arguments: &Arguments, world: &World) -> Outcome {
+    // A plan file that cannot be used is no reason to lock anything.
     let reviewed = match &arguments.file {
         None => None,
         Some(path) => Some(show::read(run, path, Some(&world.loaded.stack.id))?.plan),
     };
+    let work = run_in(run, arguments, &world, reviewed);
+    let outcome = arguments.consent.locked(run, &world, work).await;
+    world.close().await;
+    outcome
+}
+
+async fn run_in(
+    run: &Run<'_>,
+    arguments: &Arguments,
+    world: &World,
+    reviewed: Option<Plan>,
+) -> Outcome {
     let options = match &reviewed {
         None => arguments.subset.options(run, world)?,
         Some(plan) => options_of(plan),
@@ -140,6 +147,10 @@ pub(super) async fn carry_out(
         return Ok(exit::OK);
     }
     guard(run, plan, consent)?;
+    let makes_secrets = plan.effective().any(|action| action.address.is_secret());
+    if let Some(problem) = makes_secrets.then(|| world.loaded.vault.cannot_store()).flatten() {
+        return Err(run.problem(problem));
+    }
     if !(consent.auto_approve || reviewed) {
         ask(run, world, plan, consent).await?;
     }

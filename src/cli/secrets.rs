@@ -85,6 +85,9 @@ pub(super) enum Recipients {
     Remove {
         /// The public key.
         key: String,
+        /// Remove it even if that locks you out.
+        #[arg(long)]
+        force: bool,
     },
     /// Encrypt every value anew that is encrypted to others than the file lists.
     Reseal,
@@ -284,7 +287,20 @@ impl Files<'_> {
                 return Ok(());
             }
             Recipients::Add { key } => recipients.push(key.clone()),
-            Recipients::Remove { key } => recipients.retain(|other| other != key),
+            Recipients::Remove { key, force } => {
+                let before = recipients.len();
+                recipients.retain(|other| other != key);
+                if recipients.len() == before {
+                    let problem = "there is no such recipient";
+                    return Err(SecretsError::BadRecipient { recipient: key.clone(), problem });
+                }
+                let own = self.identities()?.recipients();
+                if !force && !recipients.iter().any(|left| own.contains(left)) {
+                    let problem =
+                        "you could not read the secrets any more; --force removes it all the same";
+                    return Err(SecretsError::BadRecipient { recipient: key.clone(), problem });
+                }
+            }
             Recipients::Reseal => {}
         }
         let identities = self.identities()?;
@@ -316,9 +332,10 @@ fn list(run: &Run<'_>, choice: &Choice) -> Outcome {
         ));
     }
     for name in store.names().filter(|name| !declared.contains_key(*name)) {
-        run.print(&format!("{name:32} stored, but the stack does not use it\n"));
+        let remark = if stack.is_ok() { ", but the stack does not use it" } else { "" };
+        run.print(&format!("{name:32} stored{remark}\n"));
     }
-    Ok(exit::OK)
+    Ok(if stack.is_ok() { exit::OK } else { exit::ERROR })
 }
 
 fn describe(source: &SecretSource, stored: bool, path: &Path) -> String {

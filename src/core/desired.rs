@@ -349,6 +349,15 @@ impl Reader<'_> {
             return Some(unknown(rendered));
         }
         if !rendered.secrets.is_empty() {
+            // A place that is printed, named in a marker, or compared by the provider cannot keep a secret.
+            if key != "content" {
+                let problem = Diagnostic::error(format!("`{key}` cannot hold a secret"))
+                    .detail("Only contents can: whatever else a resource has is shown and compared in the clear.")
+                    .hint("put the secret into a host.file's `content`")
+                    .at(&node.span);
+                self.problems.push(problem);
+                return None;
+            }
             return Some(Value::Secret(SecretText::new(rendered.text, self.inputs.key)));
         }
         match self.parse(kind, rendered.text) {

@@ -149,6 +149,10 @@ fn read(
     let checks = read_checks(root, problems);
     let resources = read_resources(root, types, problems);
     let (name, description) = identity?;
+    if environment.is_some_and(|env| !is_name(env) || env.contains("--")) {
+        let detail = "An environment's name is lower-case letters, digits, `-` and `_`, without `--`; it becomes part of every marker.";
+        problems.push(Diagnostic::error("Not an environment name").detail(detail));
+    }
     let id = StackId::new(&name, environment);
     let environment = environment.map(str::to_owned);
     Some(Stack { name, environment, id, description, variables, ssh, secrets, resources, checks })
@@ -181,7 +185,7 @@ fn read_identity(
     let name = fields.required_text("name");
     let description = fields.text("description").map(|d| d.0).unwrap_or_default();
     if let Some((name, span)) = &name
-        && (!is_name(name) || name.contains("--"))
+        && (!is_name(name) || name.contains("--") || name.ends_with('-'))
     {
         let detail =
             format!("`{name}` must be lower-case letters, digits, `-`, `_`; at most {MAX_NAME}.");

@@ -146,6 +146,13 @@ impl Renderer {
         if error.kind() == ErrorKind::UndefinedError
             && let Some(name) = uses.missing.last()
         {
+            let last = name.rsplit('.').next().unwrap_or_default();
+            // A name that the template does not spell out was computed, perhaps from a secret.
+            if !uses.rendered.secrets.is_empty() && !source.contains(last) {
+                let detail =
+                    "The name was made in the template, perhaps from a secret, so it is not shown.";
+                return Diagnostic::error("Undefined name").detail(detail).at(&span);
+            }
             return self.undefined(&self.redact(name, uses)).at(&span);
         }
         let detail = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);

@@ -29,11 +29,12 @@ pub(super) fn write(page: &mut Page, address: Option<&Address>, error: &RemoteEr
     }
 }
 
-/// Text whose further lines stand in, so that none of them looks like one of ours.
+/// Text whose further lines stand in behind a bar, so that none of them looks like one of ours, or like a command to
+/// the service that runs a pipeline: GitHub's runner obeys lines that begin with `::`, and `##[` anywhere.
 fn indented(page: &mut Page, text: &str) {
     for (place, line) in text.trim_end().split('\n').enumerate() {
-        page.put(if place == 0 { "" } else { "    " });
-        page.put(line);
+        page.put(if place == 0 { "" } else { "    | " });
+        page.put(&line.replace("##[", "## ["));
         page.put("\n");
     }
 }
@@ -52,7 +53,7 @@ mod tests {
             "403: no\nmore\u{1b}[A",
         )
         .hint("give the token Zone.DNS:Edit");
-        let expected = "error: cannot list the records of example.com: 403: no\n    more\\u{1b}[A\n  \
+        let expected = "error: cannot list the records of example.com: 403: no\n    | more\\u{1b}[A\n  \
             hint: give the token Zone.DNS:Edit\n";
         assert_eq!(remote_error(&error, &Style::plain()), expected);
     }

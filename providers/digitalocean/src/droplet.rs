@@ -15,7 +15,7 @@ use ipai_core::{
 use crate::{PROVIDER, marker};
 
 pub(crate) use body::creation;
-pub(crate) use live::{Surroundings, UNFINISHED, is_young, live_resource, outputs};
+pub(crate) use live::{Surroundings, UNFINISHED, live_resource, may_be_unborn, outputs};
 pub use user_data::Birth;
 
 /// The resource type `digitalocean.droplet`.

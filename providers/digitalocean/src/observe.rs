@@ -146,7 +146,7 @@ impl<'a> Sight<'a> {
             return;
         }
         let marks = Marks::read(&self.scope.stack, &droplet.tags);
-        let unborn = droplet.tags.is_empty() && droplet::is_young(&droplet, self.now);
+        let unborn = droplet::may_be_unborn(&droplet, self.now);
         match marks.address() {
             Some(address) => self.droplets.push((address.clone(), droplet)),
             // Its tags follow its creation by some seconds.

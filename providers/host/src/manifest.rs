@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use ipai_core::{Address, Fault, RemoteError, hash};
 use serde::{Deserialize, Serialize};
 
+use crate::compose::checks::is_project;
 use crate::file::path;
 
 /// The version of the manifest's form.
@@ -105,11 +106,28 @@ impl Manifest {
                 manifest.ipai
             )));
         }
-        let strange = manifest.files.keys().find(|p| path::normalise(p).as_ref() != Ok(*p));
-        if let Some(strange) = strange {
-            return Err(unreadable(format!("`{}` is not a path", strange.escape_debug())));
+        if let Some(strange) = manifest.strange(stack) {
+            return Err(unreadable(strange));
         }
         Ok(Self { digest: Some(hash::sha256_hex(text)), ..manifest })
+    }
+
+    /// What in it no ipai can have written. Whoever can write the manifest must not be able to speak of anything but
+    /// this host's own files and projects.
+    fn strange(&self, stack: &str) -> Option<String> {
+        if self.stack != stack {
+            return Some(format!("it is of the stack `{}`", self.stack.escape_debug()));
+        }
+        let path = |text: &String| path::normalise(text).as_ref() == Ok(text);
+        let of = |address: &Address, kind: &str| address.provider == "host" && address.kind == kind;
+        let file =
+            |(name, record): &(&String, &FileRecord)| !(path(name) && of(&record.address, "file"));
+        let project = |(name, record): &(&String, &ProjectRecord)| {
+            !(is_project(name) && path(&record.directory) && of(&record.address, "compose"))
+        };
+        let file = self.files.iter().find(file).map(|(name, _)| name);
+        let strange = file.or_else(|| self.projects.iter().find(project).map(|(name, _)| name))?;
+        Some(format!("its entry `{}` is none of ipai's", strange.escape_debug()))
     }
 
     /// Tells whether the host has none yet.

@@ -98,6 +98,10 @@ impl HostExecutor {
             .await?;
         let mut batch = Batch::new(&mut link, settings, &place, stack, &Silent);
         let mut changes = Changes::new(batch.manifest()?);
+        // A host that was never pushed to keeps no manifest: with one, what its first boot wrote would count as foreign.
+        if changes.record.is_new() {
+            return Ok(());
+        }
         changes.record.applied = applied
             .iter()
             .map(|(address, version)| (address.to_string(), version.clone()))

@@ -142,7 +142,7 @@ fn imposed(answer: &Answer) -> Option<Duration> {
     let at_least_one = |seconds: u64| Duration::from_secs(seconds.max(1));
     let until_reset = || {
         let now = answer.date.unwrap_or_else(local_clock);
-        u64::try_from(answer.reset? - now).ok().or(Some(1))
+        u64::try_from(answer.reset?.saturating_sub(now)).ok().or(Some(1))
     };
     answer.retry_after.or_else(until_reset).map(at_least_one)
 }

@@ -64,11 +64,24 @@ impl<'a> From<&'a Change> for Call<'a> {
     }
 }
 
+/// Tells whether a message repeats a line of the user-data that was sent, which may hold secrets and holds the host key.
+fn repeats(message: &str, body: &Json) -> bool {
+    let sent = body.get("user_data").and_then(Json::as_str).unwrap_or_default();
+    let telling = |line: &&str| line.len() >= 8;
+    sent.lines()
+        .map(str::trim)
+        .filter(telling)
+        .any(|line| line.get(..16.min(line.len())).is_some_and(|start| message.contains(start)))
+}
+
 impl Call<'_> {
-    /// The address that is asked. Paths hold only characters that need no encoding.
+    /// The address that is asked. Paths hold only characters that need no encoding; one that would climb is cut off
+    /// at its first step, so that no id, wherever it came from, can name another object.
     pub(super) fn url(&self, base: &Url) -> Url {
         let mut url = base.clone();
-        url.set_path(&format!("{}{}", base.path().trim_end_matches('/'), self.path));
+        let steps = self.path.split('/').take_while(|step| !matches!(*step, "." | ".."));
+        let path = steps.collect::<Vec<_>>().join("/");
+        url.set_path(&format!("{}{path}", base.path().trim_end_matches('/')));
         if !self.query.is_empty() {
             url.query_pairs_mut().extend_pairs(self.query);
         }
@@ -239,7 +252,12 @@ impl Answer {
 
     fn refusal(&self, call: &Call<'_>) -> ApiError {
         let said = serde_json::from_slice::<Json>(&self.body).ok();
-        let said = said.as_ref().and_then(message).map(|m| shorten(&m, EXCERPT));
+        let said = said.as_ref().and_then(message).map(|message| match call.body {
+            Some(body) if repeats(&message, body) => {
+                "the reason repeats what was sent and is not shown".to_owned()
+            }
+            _ => shorten(&message, EXCERPT),
+        });
         let said = said.unwrap_or_else(|| match call.body {
             // An answer may repeat what was sent, and what was sent may hold secrets.
             Some(_) => "no reason given".to_owned(),

@@ -29,6 +29,16 @@ pub(crate) fn is_young(droplet: &Droplet, now: i64) -> bool {
     epoch_of_rfc3339(&droplet.created_at).is_some_and(|born| now - born < YOUTH_SECONDS)
 }
 
+/// So long after its creation a droplet's tags may still be on their way. A stranger's droplet of the same name and
+/// without tags is taken for ours no longer than this.
+const TAGLESS_SECONDS: i64 = 3 * 60;
+
+/// Tells whether the droplet is so new that it may be ours although it carries no tag yet.
+pub(crate) fn may_be_unborn(droplet: &Droplet, now: i64) -> bool {
+    let born = epoch_of_rfc3339(&droplet.created_at);
+    droplet.tags.is_empty() && born.is_some_and(|born| now - born < TAGLESS_SECONDS)
+}
+
 /// What a droplet is called in place of `on` while it is being made: a run that was killed meanwhile left it so, and
 /// the next one has to wait for what others refer to.
 pub(crate) const UNFINISHED: &str = "new";

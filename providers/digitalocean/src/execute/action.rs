@@ -103,7 +103,10 @@ impl Task<'_> {
             if !asked {
                 asked = self.ask_once(&change).await?;
             }
-            patience.pause().await?;
+            // Asking may take until the limit is reached: then the power is cut, as after any other wait in vain.
+            if patience.pause().await.is_err() {
+                break;
+            }
             let look = self.executor.writer.reader.droplet(id).await;
             let off = |(droplet, _): (Droplet, i64)| droplet.status != Status::Active;
             if patience.overlook(look)?.is_some_and(off) {

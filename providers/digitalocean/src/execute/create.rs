@@ -3,10 +3,11 @@
 use ipai_core::{Fault, Outputs, RemoteError};
 
 use super::Task;
+use super::action::absent_as_none;
 use super::patience::Patience;
 use crate::api::{ApiError, Change, Droplet, Get, Kind};
-use crate::droplet::{Birth, creation, is_young};
-use crate::marker::Marks;
+use crate::droplet::{Birth, creation, may_be_unborn};
+use crate::marker::{self, Marks};
 
 /// How a droplet of the wanted name stands to the job.
 #[derive(PartialEq)]
@@ -23,7 +24,11 @@ impl Task<'_> {
         let wanted = self.job.desired.as_ref();
         let name = wanted.and_then(|wanted| wanted.text("name"));
         let name = name.ok_or_else(|| self.refuse("its name is not known"))?;
-        if let Some(id) = self.find_earlier(name, gone).await? {
+        let earlier = match self.find_earlier(name, gone).await? {
+            None if gone.is_none() && self.was_begun().await? => self.look_longer(name).await?,
+            earlier => earlier,
+        };
+        if let Some(id) = earlier {
             self.say(format!("droplet {id} was created by an earlier run; carrying on with it"));
             match self.complete(id, None, None).await {
                 // It was being deleted.
@@ -41,6 +46,28 @@ impl Task<'_> {
         self.executor.remember(&self.job.address, id);
         self.say(format!("droplet {id} is accepted"));
         self.complete(id, action, Some(&birth)).await
+    }
+
+    /// Tells whether an earlier run may have asked for the droplet: right before it asks, a run makes the tag that
+    /// names the address. Nothing is asked for twice because a list does not show the first one yet.
+    async fn was_begun(&self) -> Result<bool, RemoteError> {
+        let tag = marker::address_tag(&self.job.stack, &self.job.address);
+        Ok(absent_as_none(self.executor.writer.reader.tag(&tag).await)?.is_some())
+    }
+
+    async fn begin(&self) -> Result<(), RemoteError> {
+        let tag = marker::address_tag(&self.job.stack, &self.job.address);
+        self.executor.writer.ensure_tag(&tag).await?;
+        Ok(())
+    }
+
+    async fn look_longer(&self, name: &str) -> Result<Option<u64>, RemoteError> {
+        self.say("an earlier run may have asked for this droplet; looking whether it shows");
+        match self.look_for(name, None).await? {
+            // Whether it is ours has to be seen first.
+            Some(_) => self.find_earlier(name, None).await,
+            None => Ok(None),
+        }
     }
 
     /// Looks for a droplet that an earlier run asked for before it was killed; of two, the older.
@@ -87,9 +114,7 @@ impl Task<'_> {
             let marks = Marks::read(&self.job.stack, &droplet.tags);
             let standing = match marks.address() {
                 Some(address) if *address == self.job.address => Standing::Ours,
-                None if droplet.tags.is_empty() && is_young(&droplet, listing.now) => {
-                    Standing::Open
-                }
+                None if may_be_unborn(&droplet, listing.now) => Standing::Open,
                 _ => Standing::Foreign,
             };
             (droplet, standing)
@@ -108,6 +133,7 @@ impl Task<'_> {
         let limit = self.executor.limits.pending;
         let mut keys = Patience::new(self, "the SSH keys are known to droplets", limit);
         let mut lost = false;
+        self.begin().await?;
         loop {
             let error = match self.executor.writer.create_droplet(&change).await {
                 Ok(created) => return Ok((created.droplet.id, created.action())),
@@ -115,7 +141,7 @@ impl Task<'_> {
             };
             if error.may_have_happened() {
                 self.say("the answer to the create was lost; looking whether the droplet is there");
-                if let Some(id) = self.look_for(name, birth).await? {
+                if let Some(id) = self.look_for(name, Some(birth)).await? {
                     return Ok((id, None));
                 }
                 if std::mem::replace(&mut lost, true) {
@@ -129,9 +155,13 @@ impl Task<'_> {
         }
     }
 
-    /// Looks for a droplet that may have been asked for: its tags carry the key it was born with. A failed last look
-    /// is an error, never "not there".
-    async fn look_for(&self, name: &str, birth: &Birth) -> Result<Option<u64>, RemoteError> {
+    /// Looks for a droplet that may have been asked for: by this run when `birth` is given, and then its tags carry the
+    /// key it was born with. A failed last look is an error, never "not there".
+    async fn look_for(
+        &self,
+        name: &str,
+        birth: Option<&Birth>,
+    ) -> Result<Option<u64>, RemoteError> {
         let limit = self.executor.limits.lookup;
         let mut patience = Patience::new(self, format!("droplet `{name}` shows"), limit);
         loop {
@@ -140,17 +170,23 @@ impl Task<'_> {
                 Err(error) if patience.is_over() => return Err(error.into()),
                 look => patience.overlook(look)?.unwrap_or_default(),
             };
-            let born_so = |droplet: &Droplet| {
-                let marks = Marks::read(&self.job.stack, &droplet.tags);
-                marks.host_keys.contains(&birth.fingerprint_hex)
-            };
-            let ours = seen.iter().find(|(d, standing)| *standing == Standing::Open || born_so(d));
+            let ours = seen.iter().find(|(droplet, standing)| match (standing, birth) {
+                (Standing::Open, _) => true,
+                (Standing::Ours, None) => true,
+                (_, Some(birth)) => self.is_born_with(droplet, birth),
+                _ => false,
+            });
             match ours {
                 Some((droplet, _)) => return Ok(Some(droplet.id)),
                 None if patience.is_over() => return Ok(None),
                 None => patience.pause().await?,
             }
         }
+    }
+
+    fn is_born_with(&self, droplet: &Droplet, birth: &Birth) -> bool {
+        let marks = Marks::read(&self.job.stack, &droplet.tags);
+        marks.host_keys.contains(&birth.fingerprint_hex)
     }
 
     /// Follows a droplet from its acceptance until it is active, addressed and tagged.

@@ -41,16 +41,20 @@ impl Task<'_> {
     pub(super) async fn update_firewall(&self) -> Result<Outputs, RemoteError> {
         let name = marker::firewall_name(&self.job.stack, &self.job.address.name);
         let id = self.observed_firewall()?;
+        self.recognise_firewall(&id, &name).await?;
         self.set_firewall(&id, self.wanted_firewall(&name).await?).await
     }
 
     pub(super) async fn delete_firewall(&self) -> Result<Outputs, RemoteError> {
         let name = marker::firewall_name(&self.job.stack, &self.job.address.name);
         let id = match &self.job.live {
-            Some(live) => Some(live.id.clone()),
+            Some(_) => Some(self.observed_firewall()?),
             None => self.firewall_named(&name).await?,
         };
         if let Some(id) = id {
+            if !self.recognise_firewall(&id, &name).await? {
+                return Ok(Outputs::new());
+            }
             self.executor.writer.delete(&Change::delete_firewall(&id)).await?;
         }
         Ok(Outputs::new())
@@ -79,6 +83,19 @@ impl Task<'_> {
             "tags": seen.tags,
         });
         self.set_firewall(&seen.id, body).await
+    }
+
+    /// Reads a firewall back before it is changed or deleted: it must carry our name. Tells whether it is there.
+    async fn recognise_firewall(&self, id: &str, name: &str) -> Result<bool, RemoteError> {
+        let seen = self.executor.writer.reader.get::<One<Firewall>>(&Get::firewall(id)).await;
+        match seen {
+            Ok(One(seen)) if seen.name == name => Ok(true),
+            Ok(One(seen)) => {
+                Err(self.refuse(format!("firewall {id} is called `{}`, not `{name}`", seen.name)))
+            }
+            Err(error) if error.is_not_found() => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn observed_firewall(&self) -> Result<String, RemoteError> {

@@ -74,7 +74,7 @@ async fn a_wrong_token_and_a_weak_one_are_told_apart_from_failures() {
     let web = droplet("web", &[]);
     let error = stage.run_by(&writing, job(Verb::Create, &web, None)).await.unwrap_err();
     assert_eq!(error.fault, Fault::Denied);
-    assert!(error.hint.unwrap().contains("droplet:create"));
+    assert!(error.hint.unwrap().contains("tag:create"));
 }
 
 #[tokio::test]

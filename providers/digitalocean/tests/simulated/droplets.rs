@@ -110,13 +110,35 @@ async fn no_second_create_while_the_lookup_fails() {
 async fn a_droplet_whose_tags_are_late_is_ours_already() {
     let stage = stage(Pace { tag_lag: 30, ..Pace::instant() }).await;
     let web = droplet("web", &[]);
-    stage.run_killed(job(Verb::Create, &web, None), 2).await;
+    // The name and the address's tag are looked up, the tag is made, the droplet is asked for.
+    stage.run_killed(job(Verb::Create, &web, None), 4).await;
     let state = stage.observe(&[&web]).await;
     assert_eq!((state.resources.len(), state.foreign.len()), (1, 0));
     assert_eq!(state.resources[0].outputs["young"], Value::Bool(true));
     let outputs = stage.create(&web).await;
     assert_eq!(stage.world().droplets().len(), 1);
     assert_eq!(outputs["host_keys"].text_items().len(), 1);
+}
+
+#[tokio::test]
+async fn a_droplet_that_no_list_shows_yet_is_not_asked_for_again() {
+    let stage = stage(Pace { list_lag: 8, ..Pace::instant() }).await;
+    let web = droplet("web", &[]);
+    stage.run_killed(job(Verb::Create, &web, None), 4).await;
+    assert_eq!(stage.observe(&[&web]).await.resources.len(), 0);
+    stage.create(&web).await;
+    assert_eq!(stage.count("POST", "/v2/droplets"), 1);
+}
+
+#[tokio::test]
+async fn a_droplet_without_an_address_yet_is_finished_by_an_update() {
+    let stage = stage(Pace { active_after: 4, ..Pace::instant() }).await;
+    let web = droplet("web", &[]);
+    stage.run_killed(job(Verb::Create, &web, None), 4).await;
+    let live = stage.observe(&[&web]).await.resources.remove(0);
+    assert_eq!(live.attributes["power"], Value::text("new"));
+    let outputs = stage.run(job(Verb::Update, &web, Some(live))).await.unwrap();
+    assert!(outputs.contains_key("ipv4"), "{outputs:?}");
 }
 
 #[tokio::test]

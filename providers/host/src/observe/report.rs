@@ -158,13 +158,19 @@ impl Report<'_> {
             let record = self.manifest.projects.get(project);
             let own: Vec<&Container> =
                 containers.iter().filter(|c| c.project() == Some(project)).collect();
-            let labelled = own.iter().any(|c| c.is_of(self.stack));
-            if record.is_none() && !labelled && !own.is_empty() {
+            // One label is easily forged, so all containers must carry it.
+            let labelled = !own.is_empty() && own.iter().all(|c| c.is_of(self.stack));
+            let stranger = record.is_none() && !labelled;
+            if stranger && !own.is_empty() {
                 live.foreign.push(self.foreign_project(project, own.len()));
                 continue;
             }
             let directory = record.map_or(directory, |record| &record.directory);
             let lies = self.answer.stats.contains_key(&file_path(directory));
+            if stranger && lies && !self.may_take(resource, directory) {
+                live.foreign.push(self.foreign_yaml(project, directory));
+                continue;
+            }
             if own.is_empty() && !lies {
                 continue;
             }
@@ -242,6 +248,18 @@ impl Report<'_> {
         let content = self.content(&file_path(directory), secret);
         attributes.extend(content.map(|content| ("content".to_owned(), content)));
         attributes
+    }
+
+    /// Tells whether YAML that no record speaks of may be taken for ours: it is as wanted, or the host is untouched.
+    fn may_take(&self, resource: &DesiredResource, directory: &str) -> bool {
+        let sum = self.answer.sums.get(&file_path(directory));
+        let as_wanted = content_of(resource).is_some_and(|content| sum == Some(&content.sha256));
+        as_wanted || (self.manifest.is_new() && self.home.provider != "host")
+    }
+
+    fn foreign_yaml(&self, project: &str, directory: &str) -> Foreign {
+        let title = format!("a Compose file {} on {}", file_path(directory), self.home);
+        Foreign { title, ..self.foreign_project(project, 0) }
     }
 
     fn foreign_project(&self, project: &str, count: usize) -> Foreign {
