@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::batch::Batch;
 use crate::changes::{Changes, incomplete, wanted};
-use crate::compose::project::Project as Model;
+use crate::compose::project::{Project as Model, Service};
 use crate::compose::{SERVICES, reloads};
 use crate::failure;
 use crate::file::text;
@@ -151,11 +151,15 @@ impl<'a> Deployment<'a> {
 
     /// Starts the deployment; one that an earlier ipai left behind is waited for first.
     async fn start(&self, batch: &mut Batch<'_>) -> Result<(), RemoteError> {
-        let built = self.model.services.iter().filter(|(_, s)| s.built && s.started);
-        let built: Vec<&str> = built.map(|(name, _)| name.as_str()).collect();
+        let started = || self.model.services.iter().filter(|(_, service)| service.started);
+        let names = |which: fn(&Service) -> bool| -> Vec<&str> {
+            started().filter(|(_, service)| which(service)).map(|(name, _)| name.as_str()).collect()
+        };
+        let (pulled, built) = (names(|service| service.pulled), names(|service| service.built));
         let anew = self.drifted.iter().filter(|name| !self.reloads.contains_key(*name));
         let anew: Vec<&str> = anew.map(String::as_str).collect();
-        let (command, began, mut round) = (self.project.start(&built, &anew), Instant::now(), 0);
+        let command = self.project.start(&pulled, &built, &anew);
+        let (began, mut round) = (Instant::now(), 0);
         loop {
             let output = batch.run(&command).await?;
             match output.exit {

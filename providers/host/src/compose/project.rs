@@ -23,6 +23,8 @@ pub(crate) struct Service {
     pub(crate) image: Option<String>,
     /// Tells whether it is built on the host.
     pub(crate) built: bool,
+    /// Tells whether its image comes from a registry: it is not built, and its `pull_policy` allows it.
+    pub(crate) pulled: bool,
     /// Tells whether it runs to an end instead of staying up.
     pub(crate) one_shot: bool,
     /// Tells whether `up` starts it: it has no profile, and more than zero replicas.
@@ -117,9 +119,13 @@ impl<'a> Sources<'a> {
         let scale =
             body.get("scale").or_else(|| body.get("deploy").and_then(|d| d.get("replicas")));
         let profiles = items(body.get("profiles"));
+        let built = body.get("build").is_some_and(|build| !build.is_null());
+        let never =
+            matches!(body.get("pull_policy").and_then(Json::as_str), Some("never" | "build"));
         Service {
             image: body.get("image").and_then(scalar),
-            built: body.get("build").is_some_and(|build| !build.is_null()),
+            built,
+            pulled: !built && !never,
             one_shot: false,
             started: profiles.is_empty() && scale.and_then(Json::as_u64) != Some(0),
             uses: self.uses(body),

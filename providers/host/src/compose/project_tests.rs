@@ -110,3 +110,17 @@ fn an_error_names_its_line_and_does_not_quote_the_text() {
     assert!(error.line >= 2, "{error:?}");
     assert!(!error.message.contains("hunter2"), "{error:?}");
 }
+
+#[test]
+fn what_is_built_or_never_pulled_comes_from_no_registry() {
+    for (body, pulled) in [
+        ("restart: always", true),
+        ("pull_policy: missing", true),
+        ("pull_policy: never", false),
+        ("pull_policy: build", false),
+        ("build: .", false),
+    ] {
+        let yaml = format!("services:\n  a:\n    image: x:1\n    {body}\n");
+        assert_eq!(project(&yaml).services["a"].pulled, pulled, "{body}");
+    }
+}

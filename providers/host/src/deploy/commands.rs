@@ -93,19 +93,24 @@ impl Project<'_> {
     }
 
     /// Starts pulling, building and `up` in the background, so that a cut link stops none of it and its progress can
-    /// be looked at. Images are fetched before anything stops. `anew` are services to create again although Compose
-    /// sees no reason.
-    pub(super) fn start(&self, built: &[&str], anew: &[&str]) -> Command {
+    /// be looked at. Images are fetched before anything stops: `pulled` are named, because the policy on the command
+    /// line overrides each service's own, `never` too. `anew` are services to create again although Compose sees no
+    /// reason.
+    pub(super) fn start(&self, pulled: &[&str], built: &[&str], anew: &[&str]) -> Command {
         let compose = self.compose();
         let list =
             |names: &[&str]| names.iter().map(|name| quote(name)).collect::<Vec<_>>().join(" ");
-        let mut steps =
-            format!("step pull {compose} pull --quiet --ignore-buildable --policy missing");
+        let mut steps = String::new();
         // Writing to a text cannot fail.
-        if !built.is_empty() {
-            let _ = write!(steps, " &&\n  step build {compose} build {}", list(built));
+        if !pulled.is_empty() {
+            let names = list(pulled);
+            let _ =
+                write!(steps, "step pull {compose} pull --quiet --policy missing {names} &&\n  ");
         }
-        let _ = write!(steps, " &&\n  step up {compose} up -d --remove-orphans --no-build");
+        if !built.is_empty() {
+            let _ = write!(steps, "step build {compose} build {} &&\n  ", list(built));
+        }
+        let _ = write!(steps, "step up {compose} up -d --remove-orphans --no-build");
         if !anew.is_empty() {
             let _ = write!(
                 steps,
@@ -169,9 +174,9 @@ mod tests {
 
     #[test]
     fn images_come_before_anything_stops() {
-        let script = PROJECT.start(&["web"], &["app"]).script;
+        let script = PROJECT.start(&["db", "app"], &["web"], &["app"]).script;
         let steps = [
-            "step pull COMPOSE pull --quiet --ignore-buildable --policy missing &&",
+            "step pull COMPOSE pull --quiet --policy missing 'db' 'app' &&",
             "step build COMPOSE build 'web' &&",
             "step up COMPOSE up -d --remove-orphans --no-build &&",
             "step up COMPOSE up -d --no-build --no-deps --force-recreate 'app'",
@@ -200,7 +205,8 @@ mod tests {
     fn every_script_is_posix_shell() {
         let commands = [
             PROJECT.check(Vec::new()),
-            PROJECT.start(&["a"], &[]),
+            PROJECT.start(&["a"], &["a"], &[]),
+            PROJECT.start(&[], &[], &[]),
             PROJECT.look(),
             PROJECT.reload("a", &["b".into()]),
             PROJECT.logs("0123"),
