@@ -66,12 +66,7 @@ struct Verdict {
 
 impl Worker {
     fn new(number: u8) -> Self {
-        let pace = if std::env::var_os("IPAI_MATRIX_NASTY").is_some() {
-            Pace::nasty()
-        } else {
-            Pace::prompt()
-        };
-        let mut worker = Self { place: Place::new(number, pace), measures: Vec::new() };
+        let mut worker = Self { place: Place::new(number, Pace::prompt()), measures: Vec::new() };
         for scenario in ALL {
             let measure = worker.measure(scenario);
             worker.measures.push(measure);
@@ -349,4 +344,31 @@ fn killed_or_cheated_at_any_step_the_next_run_converges() {
         began.elapsed().as_secs_f64()
     );
     assert!(tally.failures.is_empty(), "{}", tally.failures.join("\n"));
+}
+
+#[test]
+fn a_droplet_that_lists_show_late_is_asked_for_once() {
+    let place = Place::new(90, Pace { list_lag: 5, get_lag: 2, tag_lag: 3, ..Pace::prompt() });
+    let run = |cloud: &Cloud, goal, killer: &Arc<Killer>, made: &Arc<AtomicU64>| {
+        cloud.simulator.world().watch(Some(killer.watch(counting(made))));
+        place.run(cloud, &Scenario::Fresh.options(), goal, killer)
+    };
+    let made = Arc::new(AtomicU64::new(0));
+    place.begin(Scenario::Fresh);
+    let cloud = place.start();
+    let killer = Killer::new(None);
+    assert_eq!(run(&cloud, Goal::Apply, &killer, &made), Ended::Complete);
+    place.stop(cloud);
+    let at = killer.names().iter().position(|name| name == "POST /v2/droplets").unwrap() as u64 + 1;
+    for how in KILLS {
+        let made = Arc::new(AtomicU64::new(0));
+        place.begin(Scenario::Fresh);
+        let cloud = place.start();
+        let killer = Killer::new(Some(Blow { at, how }));
+        assert_eq!(run(&cloud, Goal::Apply, &killer, &made), Ended::Killed, "{how:?}");
+        assert_eq!(run(&cloud, Goal::Apply, &Killer::new(None), &made), Ended::Complete, "{how:?}");
+        assert_eq!(made.load(Ordering::SeqCst), 1, "{how:?}");
+        assert_eq!(cloud.own_droplets().len(), 1, "{how:?}");
+        place.stop(cloud);
+    }
 }

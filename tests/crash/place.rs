@@ -158,7 +158,7 @@ impl Place {
             ("IPAI_SSH_PORT", cloud.simulator.ssh_port.to_string()),
             ("IPAI_SSH_IDENTITY", path(self.home().join("key"))),
             ("SOPS_AGE_KEY_FILE", path(self.home().join("identity"))),
-            ("IPAI_POLL_MS", "2".to_owned()),
+            ("IPAI_POLL_MS", "8".to_owned()),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into()

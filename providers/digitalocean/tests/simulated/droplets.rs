@@ -137,7 +137,7 @@ async fn a_droplet_without_an_address_yet_is_finished_by_an_update() {
     stage.run_killed(job(Verb::Create, &web, None), 4).await;
     let live = stage.observe(&[&web]).await.resources.remove(0);
     assert_eq!(live.attributes["power"], Value::text("new"));
-    let outputs = stage.run(job(Verb::Update, &web, Some(live))).await.unwrap();
+    let outputs = stage.run(job(Verb::Update, &web, Some(&live))).await.unwrap();
     assert!(outputs.contains_key("ipv4"), "{outputs:?}");
 }
 
