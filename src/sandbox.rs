@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::net::Ipv4Addr;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -76,7 +76,8 @@ pub fn folder(stack: &Path, edges: &Edges) -> PathBuf {
 /// # Errors
 /// When the folder cannot be written, or there is no randomness.
 pub fn prepare(folder: &Path, kind: Kind) -> io::Result<SandboxAccess> {
-    fs::create_dir_all(folder)?;
+    // Simulated hosts keep their secrets where a real one's root would; nobody else is to look in.
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let ignore = folder.join(".gitignore");
     if !ignore.exists() {
         fs::write(&ignore, "*\n")?;
@@ -236,7 +237,7 @@ impl Played {
                 let options = DockerOptions {
                     folder: folder.to_owned(),
                     port: 0,
-                    archives: archives(edges),
+                    store: image_store(edges),
                     trouble,
                 };
                 let hosts = DockerHosts::new(options).await?;
@@ -250,18 +251,14 @@ impl Played {
     }
 }
 
-/// Where tests/lab/images/build.sh leaves the images for the hosts' engines, if it ever ran. `IPAI_LAB_IMAGES` names another
-/// folder.
-fn archives(edges: &Edges) -> Option<PathBuf> {
-    if let Some(named) = edges.variable("IPAI_LAB_IMAGES") {
-        return Some(PathBuf::from(named));
-    }
+/// The volume that tests/lab/images/build.sh filled last, if it ever ran here. `IPAI_LAB_IMAGES` names another.
+fn image_store(edges: &Edges) -> Option<String> {
     let cache = edges.variable("IPAI_LAB_CACHE").map(PathBuf::from);
     let general =
         || edges.variable("XDG_CACHE_HOME").map(|folder| Path::new(&folder).join("ipai-lab"));
     let home = || edges.home().map(|folder| folder.join(".cache/ipai-lab"));
-    let folder = cache.or_else(general).or_else(home)?.join("images/current");
-    folder.exists().then_some(folder)
+    let noted = || fs::read_to_string(cache.or_else(general).or_else(home)?.join("image-store")).ok();
+    edges.variable("IPAI_LAB_IMAGES").or_else(noted).map(|name| name.trim().to_owned())
 }
 
 impl Drop for Sandbox {

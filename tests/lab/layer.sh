@@ -38,7 +38,7 @@ layer() {
   fi
   settings=$(mktemp -d)
   machine_settings "$settings"
-  container=$(docker create --network host -v "$folder:/run/recipe:ro" -v "$settings:/run/machine:ro" --entrypoint bash \
+  container=$(docker create --network host --user 0 -v "$folder:/run/recipe:ro" -v "$settings:/run/machine:ro" --entrypoint bash \
     "$base" -c '. /run/machine/env && exec bash -euo pipefail /run/recipe/install.sh')
   nice -n 10 docker start --attach "$container" > "$settings/log" 2>&1 &&
     docker commit "$container" "$name-filled" > /dev/null &&

@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
-# images/build.sh [STACK]: the images that a stack's Compose file asks for, from packages, saved for loading into
-# droplets. Prints the folder: images.tar, and tags, which says what each image is called in production.
+# images/build.sh [STACK]: the images that a stack's Compose file asks for, from packages, in a store from which every
+# droplet's engine has them at its start, under the names that they have in production. Prints the store, a volume.
 #
-# The images keep names of their own here, so that this machine's engine never holds a `postgres:17` that is not one.
+# On this machine's own engine they keep names of their own, so that it never holds a `postgres:17` that is not one.
 # shellcheck source-path=SCRIPTDIR source=../common.sh
 . "$(dirname "$0")/../common.sh"
 stack=$(cd "${1:-$lab/../../stacks/ops}" && pwd)
 need_docker
 
-# wanted: the stack's image names, with the variables of stack.toml filled in.
+# wanted: the stack's image names, with the variables of stack.toml filled in. Superset's is built by the stack itself,
+# on the official one.
 wanted() {
   awk '
     FILENAME ~ /stack\.toml$/ && match($0, /^[a-z0-9_]+ *= *"[^"]*"/) {
@@ -18,6 +19,7 @@ wanted() {
     }
     FILENAME ~ /compose\.yaml$/ && sub(/^ *image: */, "") {
       for (name in values) gsub("{{ *var\\." name " *}}", values[name])
+      sub(/^localhost\/ops-superset:/, "apache/superset:"); sub(/-psycopg2-.*/, "")
       print
     }' "$stack/stack.toml" "$stack/docker/compose.yaml" | sort -u
 }
@@ -32,7 +34,7 @@ recipe_of() {
     focalboard) echo focalboard ;;
     n8n) echo n8n ;;
     runners) echo runners ;;
-    ops-superset) echo superset ;;
+    superset) echo superset ;;
     *) die "no recipe makes $1" "the lab knows: $(cd "$lab/images" && echo */)" ;;
   esac
 }
@@ -61,16 +63,44 @@ for name in $names; do
 done
 [ -s "$tags" ] || die "$stack asks for no image"
 
-folder=$cache/images/$(sha256sum < "$tags" | cut -c 1-16)
-if [ ! -e "$folder/tags" ]; then
-  say 'saving the images'
-  mkdir -p "$folder"
-  cut -d ' ' -f 1 "$tags" | sort -u | xargs docker save --output "$folder/images.tar"
-  # Last, because its presence says that the archive is whole.
-  cp "$tags" "$folder/tags.new" && mv "$folder/tags.new" "$folder/tags"
-  say "saved: $(du -m "$folder/images.tar" | cut -f 1) MB"
+# What the container that fills the store may do; droplets run under the same rights (see the simulator's docker hosts).
+rights=(--cap-add ALL --cap-drop SYS_RESOURCE --security-opt seccomp=unconfined --security-opt apparmor=unconfined
+  --security-opt systempaths=unconfined --device-cgroup-rule 'a *:* rwm' --cgroupns private --tmpfs /run:exec --tmpfs /tmp:exec)
+
+# fill STORE HOST: an engine as the droplets have it loads the images into the volume STORE and gives them their names.
+fill() {
+  local engine image name
+  docker volume rm "$1" > /dev/null 2>&1 || :
+  docker volume create --label ipai.lab=images "$1" > /dev/null
+  engine=$(docker run --detach "${rights[@]}" --mount "type=volume,source=$1,target=/var/lib/docker" "$2" \
+    dockerd --bridge none --iptables=false --ip6tables=false)
+  for _ in $(seq 60); do
+    ! docker exec "$engine" docker info > /dev/null 2>&1 || break
+    sleep 1
+  done
+  if cut -d ' ' -f 1 "$tags" | sort -u | xargs docker save | docker exec -i "$engine" docker load --quiet > /dev/null; then
+    while read -r image name; do
+      docker exec "$engine" sh -c 'docker tag "$1" "$2" && docker rmi "$1"' - "$image" "$name" > /dev/null
+    done < "$tags"
+    docker stop -t 60 "$engine" > /dev/null
+    docker rm "$engine" > /dev/null
+  else
+    docker logs --tail 20 "$engine" >&2
+    docker rm -f "$engine" > /dev/null
+    die 'the images could not be loaded' 'the last words of the engine are above'
+  fi
+}
+
+host=$("$lab/host-image/build.sh")
+store=ipai-lab-images-$(digest "$(< "$tags")" "$host")
+# The file is written last, so it names a store that is whole. The ipai program reads it too.
+if [ "$(cat "$cache/image-store" 2> /dev/null)" != "$store" ] || ! docker volume inspect "$store" > /dev/null 2>&1; then
+  say 'loading the images into a store that droplets share'
+  fill "$store" "$host"
+  mkdir -p "$cache"
+  echo "$store" > "$cache/image-store"
+  say "$store"
 fi
-# The place in which the ipai program looks; older archives are in nobody's way but take room.
-ln -sfn "$(basename "$folder")" "$cache/images/current"
-find "$cache/images" -mindepth 1 -maxdepth 1 -type d ! -name "$(basename "$folder")" -exec rm -rf {} +
-echo "$folder"
+# Older stores, but for those of droplets that are still there.
+docker volume ls --quiet --filter label=ipai.lab=images | grep -vx "$store" | xargs -r -n 1 docker volume rm > /dev/null 2>&1 || :
+echo "$store"

@@ -27,7 +27,7 @@ fn lab() -> bool {
 
 fn hosts(runtime: &Runtime, folder: &Path) -> DockerHosts {
     let trouble = |text: &str| panic!("{text}");
-    let options = DockerOptions { folder: folder.to_owned(), port: 0, archives: None, trouble };
+    let options = DockerOptions { folder: folder.to_owned(), port: 0, store: None, trouble };
     runtime.block_on(DockerHosts::new(options)).unwrap()
 }
 

@@ -40,8 +40,9 @@ pub struct DockerOptions {
     pub folder: PathBuf,
     /// The port at which every host's SSH answers, each on its own address; 0 chooses one.
     pub port: u16,
-    /// The folder that `tests/lab/images/build.sh` printed: images that the hosts' engines have from the start.
-    pub archives: Option<PathBuf>,
+    /// The volume that `tests/lab/images/build.sh` printed: images that the hosts' engines have from
+    /// the start.
+    pub store: Option<String>,
     /// Is told at once when a host does not come up; a cloud only shows that nobody answers there.
     pub trouble: fn(&str),
 }
@@ -50,7 +51,7 @@ pub struct DockerOptions {
 #[derive(Debug)]
 pub struct DockerHosts {
     folder: PathBuf,
-    archives: Option<PathBuf>,
+    store: Option<String>,
     trouble: fn(&str),
     place: Place,
 }
@@ -62,18 +63,14 @@ impl DockerHosts {
     /// When one of them is missing; the text says how to get it.
     pub async fn new(options: DockerOptions) -> io::Result<Self> {
         docker(&strings(&["version", "--format", "{{.Server.Version}}"])).await?;
-        if docker(&strings(&["image", "inspect", "--format", "{{.Id}}", HOST_IMAGE])).await.is_err()
-        {
-            let text = format!(
-                "Docker here has no image {HOST_IMAGE}; tests/lab/build.sh makes it, in a few minutes"
-            );
-            return Err(io::Error::new(io::ErrorKind::NotFound, text));
+        demand("image", HOST_IMAGE).await?;
+        if let Some(store) = &options.store {
+            demand("volume", store).await?;
         }
         fs::create_dir_all(&options.folder)?;
         let folder = fs::canonicalize(&options.folder)?;
-        let archives = options.archives.map(fs::canonicalize).transpose()?;
         let place = Place::settle(&folder, options.port)?;
-        let hosts = Self { folder, archives, trouble: options.trouble, place };
+        let hosts = Self { folder, store: options.store, trouble: options.trouble, place };
         hosts.remove_orphans().await?;
         Ok(hosts)
     }
@@ -133,7 +130,7 @@ impl DockerHosts {
             ssh_port: self.port(),
             image: HOST_IMAGE,
             metadata: write_metadata(&self.host_folder(boot.id), boot)?,
-            archives: self.archives.as_deref(),
+            store: self.store.as_deref(),
         };
         if let Err(error) = docker(&machine.run()).await {
             // A container whose ports are taken exists all the same, and would be in the way next time.
@@ -202,6 +199,16 @@ impl Hosts for DockerHosts {
     fn outlive(&self) -> bool {
         true
     }
+}
+
+/// Refuses to go on without an image or a volume: `docker run` would make an empty volume silently.
+async fn demand(kind: &str, name: &str) -> io::Result<()> {
+    if docker(&strings(&[kind, "inspect", "--format", "{{.}}", name])).await.is_ok() {
+        return Ok(());
+    }
+    let text =
+        format!("Docker here has no {kind} {name}; tests/lab/build.sh makes it, in some minutes");
+    Err(io::Error::new(io::ErrorKind::NotFound, text))
 }
 
 /// Tells whether the world in `folder` has containers for hosts.

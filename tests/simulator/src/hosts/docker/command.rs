@@ -46,8 +46,8 @@ pub(super) struct Machine<'a> {
     pub(super) image: &'a str,
     /// What the metadata service inside tells, a file.
     pub(super) metadata: PathBuf,
-    /// The folder with images that the engine inside loads at first boot.
-    pub(super) archives: Option<&'a Path>,
+    /// The volume with the images that the engine inside has from the start.
+    pub(super) store: Option<&'a str>,
 }
 
 /// Names the container of droplet `id`.
@@ -72,8 +72,10 @@ impl Machine<'_> {
         }
         words.extend(strings(&["--publish", &format!("{}:443:443/udp", self.address)]));
         words.extend(strings(&["--mount", &read_only(&self.metadata, "/lab/metadata.json")]));
-        if let Some(archives) = self.archives {
-            words.extend(strings(&["--mount", &read_only(archives, "/lab/images")]));
+        if let Some(store) = self.store {
+            let mount =
+                format!("type=volume,source={store},target=/lab/store,readonly,volume-nocopy");
+            words.extend(strings(&["--mount", &mount]));
         }
         words.push(self.image.to_owned());
         words
@@ -123,7 +125,7 @@ mod tests {
             ssh_port: 2222,
             image: "ipai-lab/host:current",
             metadata: "/stack/.ipai/sandbox/hosts/7/metadata.json".into(),
-            archives: None,
+            store: None,
         }
     }
 
@@ -162,8 +164,8 @@ mod tests {
     #[test]
     fn a_path_with_a_comma_stays_one_field() {
         assert_eq!(
-            read_only(Path::new("/a,b"), "/lab/images"),
-            "type=bind,\"source=/a,b\",target=/lab/images,readonly"
+            read_only(Path::new("/a,b"), "/lab/metadata.json"),
+            "type=bind,\"source=/a,b\",target=/lab/metadata.json,readonly"
         );
     }
 }
