@@ -79,7 +79,7 @@ fn read(home: &Address, said: &str, now: i64) -> Vec<Finding> {
 fn disk(home: &Address, device: &str, free: u64, share: &str) -> Finding {
     let about = format!("disk of {home}");
     let device: String = device.chars().filter(|c| !c.is_control()).take(40).collect();
-    let gigabytes = format!("{}.{}", free >> 20, (free % (1 << 20)) * 10 >> 20);
+    let gigabytes = format!("{}.{}", free >> 20, ((free % (1 << 20)) * 10) >> 20);
     let says = format!("{gigabytes} GiB free on {device} ({share} used)");
     let fix = "docker system prune on the host, or a larger size in the stack";
     match free {
