@@ -1,5 +1,7 @@
 //! One apply per stack at a time: real processes on one cloud, killed, interrupted, and robbed of their lock.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 mod common;
 
 use std::process::{Child, Command, Stdio};

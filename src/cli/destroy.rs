@@ -24,7 +24,7 @@ pub(super) async fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
 }
 
 async fn run_in(run: &Run<'_>, arguments: &Arguments, world: &World) -> Outcome {
-    let progress = Progress::new(run.talk.clone(), arguments.consent.json);
+    let progress = Progress::new(run.talk, arguments.consent.json);
     let options = Options { destroy: true, ..Options::default() };
     let planned = world.plan(run, &options, &progress).await?;
     carry_out(run, world, planned, &arguments.consent, false, &progress).await
