@@ -54,7 +54,7 @@ async fn adopt_in(
     arguments: &AdoptArguments,
 ) -> Outcome {
     let host_key = pin::named(run, arguments)?;
-    let progress = Progress::new(run.talk.clone(), arguments.consent.json);
+    let progress = Progress::new(run.talk, arguments.consent.json);
     let keeper = keeper(run, world, address)?;
     if keeper.is_none() && host_key.is_some() {
         return Err(no_pin(run, address));
@@ -166,7 +166,7 @@ async fn forget_in(
     address: &Address,
     arguments: &ForgetArguments,
 ) -> Outcome {
-    let progress = Progress::new(run.talk.clone(), arguments.consent.json);
+    let progress = Progress::new(run.talk, arguments.consent.json);
     let Planned { mut proposal, live } = world.plan(run, &Options::default(), &progress).await?;
     let Some(object) = live.resources.iter().find(|resource| resource.address == *address) else {
         let detail = format!("Nothing that exists carries the marker of `{address}`.");

@@ -93,7 +93,7 @@ async fn run_in(
         None => arguments.subset.options(run, world)?,
         Some(plan) => options_of(plan),
     };
-    let progress = Progress::new(run.talk.clone(), arguments.consent.json);
+    let progress = Progress::new(run.talk, arguments.consent.json);
     let planned = world.plan(run, &options, &progress).await?;
     if let Some(reviewed) = &reviewed {
         refuse_if_moved(reviewed, &planned.proposal.plan, arguments.consent.detailed_exitcode)?;

@@ -184,7 +184,7 @@ async fn ask(run: &Run<'_>, loaded: &Loaded, access: &Access) -> Vec<Finding> {
     // Where the hosts are is all that is asked of the observers; what fails here, a probe will tell.
     let clouds: Vec<_> =
         observers.into_iter().filter(|observer| observer.lives_in().is_empty()).collect();
-    let events: Arc<dyn Events> = Arc::new(Progress::new(run.talk.clone(), false));
+    let events: Arc<dyn Events> = Arc::new(Progress::new(run.talk, false));
     let homes =
         observe(loaded, &clouds, &events).await.map(|live| live.outputs()).unwrap_or_default();
     let mut found = Vec::new();

@@ -67,7 +67,7 @@ impl Subset {
 pub(super) async fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
     let world = World::open(run).await?;
     let options = arguments.subset.options(run, &world)?;
-    let progress = Progress::new(run.talk.clone(), false);
+    let progress = Progress::new(run.talk, false);
     let planned = world.plan(run, &options, &progress).await;
     world.close().await;
     let plan = planned?.proposal.plan;

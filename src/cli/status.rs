@@ -23,7 +23,7 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
     let world = World::open(run).await?;
-    let progress = Progress::new(run.talk.clone(), false);
+    let progress = Progress::new(run.talk, false);
     let planned = world.plan(run, &Options::default(), &progress).await;
     let checked = match &planned {
         Ok(planned) => {

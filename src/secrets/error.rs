@@ -73,7 +73,8 @@ impl SecretsError {
                 "a recipient is an `age1…` public key (`age-keygen -y FILE`) or the text of `~/.ssh/id_ed25519.pub`"
             }
             Self::NoIdentity { .. } => {
-                "`ipai secrets init` makes an age identity; a CI job gets one in SOPS_AGE_KEY"
+                "bring a recipient's age key here, in SOPS_AGE_KEY or in the last of these files; \
+                 `ipai secrets init` makes a key for a recipient who is new"
             }
             Self::WrongIdentity { own, .. } => {
                 return Some(format!(

@@ -183,7 +183,6 @@ fn cannot(problem: String) -> SecretsError {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::super::tests::stream;
     use super::*;

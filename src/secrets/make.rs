@@ -86,7 +86,6 @@ fn one(
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::super::tests::stream;
     use super::super::{Identities, bcrypt_matches, create_identity_file};

@@ -20,8 +20,11 @@ const SHORTEST_ASSIGNED: usize = 16;
 /// Bits for each character; English has about 2 in a name and 4 in a random text of this length.
 const RANDOM: f64 = 3.2;
 
-/// Tokens that can be told by their look: what they are, how they begin, what follows, how much of it.
-const TOKENS: &[(&str, &str, fn(char) -> bool, usize)] = &[
+/// A token that can be told by its look: what it is, how it begins, what follows, how much of it.
+type Look = (&'static str, &'static str, fn(char) -> bool, usize);
+
+/// Tokens that can be told by their look.
+const TOKENS: &[Look] = &[
     ("an AWS access key", "AKIA", upper, 16),
     ("an AWS access key", "ASIA", upper, 16),
     ("a DigitalOcean token", "dop_v1_", hex, 64),
