@@ -58,9 +58,8 @@ impl Edges {
     pub fn holder(&self) -> String {
         let first = |names: &[&str]| names.iter().find_map(|name| self.variable(name));
         let user = first(&["GITHUB_ACTOR", "USER", "LOGNAME"]).unwrap_or_else(|| "?".into());
-        let host = first(&["HOSTNAME"]).unwrap_or_else(|| {
-            rustix::system::uname().nodename().to_string_lossy().into_owned()
-        });
+        let host = first(&["HOSTNAME"])
+            .unwrap_or_else(|| rustix::system::uname().nodename().to_string_lossy().into_owned());
         format!("{user}@{host}")
     }
 

@@ -22,6 +22,10 @@ pub const FILE: &str = "secrets.toml";
 /// The summary of what is wrong with a secret file that cannot be used, other than a secret that is not in it.
 pub const UNREADABLE: &str = "Secrets cannot be read";
 
+/// Variables that hold a secret of the operator's rather than the stack's.
+const TOKENS: [&str; 4] =
+    ["DIGITALOCEAN_TOKEN", "DIGITALOCEAN_ACCESS_TOKEN", "CLOUDFLARE_API_TOKEN", "SOPS_AGE_KEY"];
+
 /// Shorter values are words that stand everywhere; taking them out would only point at them.
 const SHORTEST_REDACTED: usize = 6;
 
@@ -74,13 +78,18 @@ impl Vault {
         self.lock().clone()
     }
 
-    /// Takes the values of all secrets out of a text, such as the last log lines of a container that failed.
+    /// Takes the values of all secrets, and of the tokens that ipai itself was given, out of a text, such as the last
+    /// log lines of a container that failed.
     #[must_use]
     pub fn redact(&self, text: &str) -> String {
         let known = self.known();
-        let values = known.secrets.values().flatten().map(Secret::expose);
-        let telling = values.filter(|value| value.len() >= SHORTEST_REDACTED);
-        telling.fold(text.to_owned(), |text, value| text.replace(value, "(sensitive value)"))
+        let tokens = TOKENS.iter().filter_map(|name| self.variables.get(&OsString::from(name))?.to_str());
+        let values = known.secrets.values().flatten().map(Secret::expose).chain(tokens.map(str::trim));
+        let mut telling: Vec<&str> =
+            values.filter(|value| value.len() >= SHORTEST_REDACTED).collect();
+        // The longest first: one secret may be a part of another.
+        telling.sort_by_key(|value| std::cmp::Reverse(value.len()));
+        telling.into_iter().fold(text.to_owned(), |text, value| text.replace(value, "(sensitive value)"))
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {

@@ -1,6 +1,5 @@
 //! Stories about whole stores.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::HashMap;
 use std::ffi::OsString;
