@@ -83,13 +83,17 @@ impl Vault {
     #[must_use]
     pub fn redact(&self, text: &str) -> String {
         let known = self.known();
-        let tokens = TOKENS.iter().filter_map(|name| self.variables.get(&OsString::from(name))?.to_str());
-        let values = known.secrets.values().flatten().map(Secret::expose).chain(tokens.map(str::trim));
+        let tokens =
+            TOKENS.iter().filter_map(|name| self.variables.get(&OsString::from(name))?.to_str());
+        let values =
+            known.secrets.values().flatten().map(Secret::expose).chain(tokens.map(str::trim));
         let mut telling: Vec<&str> =
             values.filter(|value| value.len() >= SHORTEST_REDACTED).collect();
         // The longest first: one secret may be a part of another.
         telling.sort_by_key(|value| std::cmp::Reverse(value.len()));
-        telling.into_iter().fold(text.to_owned(), |text, value| text.replace(value, "(sensitive value)"))
+        telling
+            .into_iter()
+            .fold(text.to_owned(), |text, value| text.replace(value, "(sensitive value)"))
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {

@@ -1,5 +1,6 @@
 //! What a test can break about a host's tools: `faults.json` in its bookkeeping folder.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
@@ -23,6 +24,8 @@ pub struct ToolFaults {
     pub failing: Vec<String>,
     /// What commands in containers (`exec`, `run`) answer; the first that fits counts.
     pub answers: Vec<Answer>,
+    /// What services have logged, instead of the simulator's own line.
+    pub logs: BTreeMap<String, String>,
     /// How often a container is looked at until it is healthy; absent: 2.
     pub looks_until_healthy: Option<u32>,
     /// What `cloud-init status` says instead of `done`: `running` or `error`. While it is running

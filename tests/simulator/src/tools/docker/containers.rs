@@ -102,8 +102,11 @@ impl Docker<'_> {
             ],
         )?;
         let name = parsed.words.first().map_or("", String::as_str);
-        let line =
-            self.engine(|engine| engine.find(name).map(|at| log_line(&engine.containers[at])))?;
+        let line = self.engine(|engine| {
+            let container = &engine.containers[engine.find(name)?];
+            let said = self.faults.logs.get(container.service());
+            Some(said.cloned().unwrap_or_else(|| log_line(container)))
+        })?;
         let line = line.ok_or_else(|| Failure::engine(format!("No such container: {name}")))?;
         print(format!("{line}\n"));
         Ok(())

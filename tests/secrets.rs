@@ -1,0 +1,323 @@
+//! `ipai secrets` and its neighbours as a person uses them.
+
+mod common;
+mod secret_life;
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use common::{Ran, World};
+use secret_life::{fed, secret};
+
+/// The small stack with secrets of every kind.
+fn shop() -> World {
+    let world = World::new();
+    world.edit(
+        "stack.toml",
+        "[secret.api_key]\nenv = \"SHOP_API_KEY\"\n",
+        "[secret.api_key]\nenv = \"SHOP_API_KEY\"\n\n[secret.session]\ngenerate = \"hex\"\n\n[secret.admin]\n\n\
+         [secret.admin_hash]\ngenerate = \"bcrypt\"\nof = \"admin\"\n\n[secret.deploy]\ngenerate = \"keypair\"\n\n\
+         [secret.deploy_public]\ngenerate = \"public_key\"\nof = \"deploy\"\n\n\
+         [host.file.secrets]\nhost = \"digitalocean.droplet.web\"\npath = \"/opt/ipai/shop/all.env\"\n\
+         content = \"S={{ secret.session }}\\nA={{ secret.admin | envquote }}\\nH={{ secret.admin_hash | envquote }}\\nP={{ secret.deploy_public }}\\n{{ secret.deploy }}\"\n",
+    );
+    let key = world.home().join("key");
+    std::fs::set_permissions(key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    world.run(&["secrets", "init"]).expect(0);
+    world
+}
+
+fn set(world: &World, name: &str, value: &str) -> Ran {
+    fed(world.command(&["secrets", "set", name]), value)
+}
+
+/// The text of each secret's block in the file, by name.
+fn blocks(world: &World) -> BTreeMap<String, String> {
+    let text = world.read("secrets.toml");
+    let blocks = text.split("[secret.").skip(1).map(|block| block.split_once(']').unwrap());
+    blocks.map(|(name, rest)| (name.to_owned(), rest.trim_end().to_owned())).collect()
+}
+
+/// An editor that runs a shell script on the file.
+fn editor(world: &World, script: &str) -> PathBuf {
+    let path = world.scratch.path().join("editor");
+    std::fs::write(&path, format!("#!/bin/sh\nset -eu\n{script}\n")).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    path
+}
+
+fn edit(world: &World, script: &str) -> Ran {
+    let editor = editor(world, script);
+    world.command(&["secrets", "edit"]).env("EDITOR", editor).output().unwrap().into()
+}
+
+#[test]
+fn generated_secrets_are_made_before_anything_is_contacted_and_follow_each_other() {
+    let world = shop();
+    world.run(&["secrets", "generate"]).expect(1).says("`admin_hash` is made from `admin`");
+    set(&world, "admin", "Open-sesame_42-to-everybody\n").expect(0).says("admin_hash follows it");
+    world.run(&["secrets", "generate"]).expect(0).says("Made deploy, deploy_public, session.");
+    world.run(&["secrets", "generate"]).expect(0).says("Nothing to make");
+    world.run(&["secrets", "generate", "api_key"]).expect(1).says("Not a generated secret");
+    assert!(secret(&world, "deploy_public").starts_with("ssh-ed25519 "));
+    assert!(world.cloud().log().is_empty(), "nobody was asked");
+    let before = blocks(&world);
+    set(&world, "admin", "Another-sesame_43-for-everybody").expect(0);
+    let after = blocks(&world);
+    for name in before.keys() {
+        assert_eq!(before[name] != after[name], name.starts_with("admin"), "{name}");
+    }
+    world.apply();
+    let held = world.host_path("/opt/ipai/shop/all.env");
+    let text = std::fs::read_to_string(&held).unwrap();
+    assert!(text.contains("A='Another-sesame_43-for-everybody'\nH='$2b$10$"), "{text}");
+    assert_eq!(std::fs::metadata(held).unwrap().permissions().mode() & 0o777, 0o600);
+    world.run(&["secrets", "audit"]).expect(0).says("Nothing found.");
+}
+
+#[test]
+fn a_stored_secret_is_rotated_with_what_comes_in_and_never_to_the_same() {
+    let world = shop();
+    set(&world, "admin", "Open-sesame_42-to-everybody").expect(0);
+    let rotate = || world.command(&["secrets", "rotate", "admin"]);
+    fed(rotate(), "Open-sesame_42-to-everybody\n").expect(1).says("Not a new value");
+    fed(rotate(), "").expect(1);
+    fed(rotate(), "Another-sesame_43-for-everybody\n").expect(0).says("Rotated admin, admin_hash.");
+    assert_eq!(secret(&world, "admin"), "Another-sesame_43-for-everybody");
+}
+
+#[test]
+fn editing_keeps_what_was_not_edited_byte_for_byte_and_leaves_no_plain_text_behind() {
+    let world = shop();
+    set(&world, "admin", "Open-sesame_42-to-everybody").expect(0);
+    world.run(&["secrets", "generate"]).expect(0);
+    let before = blocks(&world);
+    let seen = world.scratch.path().join("seen");
+    let script = format!(
+        "stat -c '%a %n' \"$1\" \"$(dirname \"$1\")\" > {0}; cp \"$1\" \"$1.swap\"\n\
+         sed -i -e 's/sesame_42/sesame_99/' -e '/^session/d' \"$1\"; echo 'extra = \"brand new\"' >> \"$1\"",
+        seen.display()
+    );
+    edit(&world, &script).expect(0).says("Stored admin, extra. Removed session.");
+    assert_eq!(secret(&world, "admin"), "Open-sesame_99-to-everybody");
+    let after = blocks(&world);
+    for name in ["deploy", "deploy_public", "admin_hash", "ipai_fingerprint_key"] {
+        assert_eq!(before[name], after[name], "{name}");
+    }
+    assert!(!after.contains_key("session") && after.contains_key("extra"));
+    let seen = std::fs::read_to_string(seen).unwrap();
+    let lines: Vec<(&str, &str)> = seen.lines().map(|line| line.split_once(' ').unwrap()).collect();
+    assert_eq!((lines[0].0, lines[1].0), ("600", "700"), "{seen}");
+    assert!(!Path::new(lines[1].1).exists(), "the folder and the editor's copy are gone");
+    edit(&world, "true").expect(0).says("Nothing was changed.");
+    edit(&world, "exit 3").expect(1).says("nothing was stored");
+    assert_eq!(blocks(&world), after);
+}
+
+#[test]
+fn a_broken_edit_stores_nothing_and_says_where_without_the_text() {
+    let world = shop();
+    set(&world, "admin", "Open-sesame_42-to-everybody").expect(0);
+    let before = world.read("secrets.toml");
+    let broken = edit(&world, "printf 'admin = telltale\\n' > \"$1\"").expect(1);
+    broken.says("line 1").keeps_quiet_about("telltale");
+    assert_eq!(world.read("secrets.toml"), before);
+}
+
+#[test]
+fn two_people_who_edit_at_once_lose_nothing() {
+    let world = shop();
+    set(&world, "admin", "Open-sesame_42-to-everybody").expect(0);
+    // While the editor is open, somebody else stores another secret: both changes stand.
+    let other = |name: &str, value: &str| {
+        format!(
+            "printf '{value}' | SHOP_API_KEY=x HOME={} {} -C {} secrets set {name} 2>/dev/null\n",
+            world.home().display(),
+            env!("CARGO_BIN_EXE_ipai"),
+            world.stack().display()
+        )
+    };
+    let script = other("elsewhere", "from-another-desk") + "sed -i 's/sesame_42/sesame_43/' \"$1\"";
+    edit(&world, &script).expect(0).says("Stored admin.");
+    assert_eq!(secret(&world, "elsewhere"), "from-another-desk");
+    assert_eq!(secret(&world, "admin"), "Open-sesame_43-to-everybody");
+    // The same secret: the one who comes second is told, and the first one's value stands.
+    let script = other("elsewhere", "first") + "sed -i 's/from-another-desk/second/' \"$1\"";
+    edit(&world, &script).expect(1).says("somebody else changed elsewhere");
+    assert_eq!(secret(&world, "elsewhere"), "first");
+}
+
+#[test]
+fn an_audit_names_each_fault_with_its_place_and_no_value() {
+    let world = shop();
+    world.edit(
+        "stack.toml",
+        "[secret.session]\n",
+        "[secret.idle]\n\n[secret.gone]\n\n[secret.session]\n",
+    );
+    for (name, value) in
+        [("admin", "changeme"), ("idle", "Q7tn3VxzL0PbW2yk"), ("stray", "Q7tn3VxzL0PbW2yk")]
+    {
+        set(&world, name, value).expect(0);
+    }
+    world.write("notes.md", "first line\nuse Q7tn3VxzL0PbW2yk there\n");
+    world.write("old.pem", "-----BEGIN RSA PRIVATE KEY-----\nx\n");
+    let ran = world.run(&["secrets", "audit"]).expect(1);
+    let ran = ran.says("Unused secret").says("No template and no check uses `idle`");
+    let ran = ran.says("the stack declares no `[secret.stray]`").says("secrets.toml:");
+    let ran = ran.says("`admin`: it is one of the words that are tried first");
+    let ran = ran.says("Missing secret").says("`gone`").says("Secrets not made yet").says("deploy");
+    let ran =
+        ran.says("notes.md:2: the value of the secret `idle`").says("old.pem:1: a private key");
+    ran.says("ipai secrets rotate admin")
+        .keeps_quiet_about("Q7tn3VxzL0PbW2yk")
+        .keeps_quiet_about("changeme");
+    // Two names, one value.
+    set(&world, "gone", "Q7tn3VxzL0PbW2yk").expect(0);
+    world.run(&["secrets", "audit"]).expect(1).says("gone, idle have one value");
+    // Somebody took a recipient off the list by hand, and the values are still theirs to read.
+    let text = world.read("secrets.toml");
+    let extra = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p";
+    world.run(&["secrets", "recipients", "add", extra]).expect(0);
+    let with_extra = world.read("secrets.toml");
+    let without = with_extra.lines().filter(|line| !line.contains(extra)).map(|l| format!("{l}\n"));
+    world.write("secrets.toml", &without.collect::<String>());
+    world.run(&["secrets", "audit"]).expect(1).says("Stale recipients");
+    world.run(&["secrets", "recipients", "reseal"]).expect(0);
+    let sealed = world.run(&["secrets", "audit"]).expect(1);
+    assert!(!sealed.out.contains("Stale recipients"), "{}", sealed.out);
+    assert_ne!(world.read("secrets.toml"), text);
+}
+
+#[test]
+fn tokens_come_from_a_file_or_standard_input_and_never_from_the_command_line() {
+    let world = World::new();
+    let bare = |arguments: &[&str]| {
+        let mut command = world.command(arguments);
+        command.env_remove("DIGITALOCEAN_TOKEN").env_remove("CLOUDFLARE_API_TOKEN");
+        command
+    };
+    let lines = "# both\nexport DIGITALOCEAN_TOKEN=test-token\nCLOUDFLARE_API_TOKEN='test-token'\n";
+    let ran: Ran = bare(&["plan"]).output().unwrap().into();
+    ran.expect(1).says("No token");
+    fed(bare(&["--token-file", "-", "plan"]), lines).expect(0).says("13 to add");
+    let file = world.scratch.path().join("tokens");
+    std::fs::write(&file, lines).unwrap();
+    let from_file = || -> Ran {
+        bare(&["plan", "--token-file", file.to_str().unwrap()]).output().unwrap().into()
+    };
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    from_file().expect(1).says("others can read it; chmod 600");
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    from_file().expect(0).says("13 to add");
+    fed(bare(&["--token-file", "-", "plan"]), "telltale\n").expect(1).keeps_quiet_about("telltale");
+    for arguments in [
+        &["--token", "telltale", "plan"][..],
+        &["plan", "--token=telltale"],
+        &["plan", "--digitalocean-token", "telltale"],
+        &["plan", "--cloudflare-api-token=telltale"],
+    ] {
+        let refused = world.run(arguments).expect(1);
+        refused.says("A token on the command line").keeps_quiet_about("telltale");
+    }
+}
+
+#[test]
+fn a_fresh_machine_with_the_repository_an_age_key_and_two_tokens_goes_on_where_the_other_left_off()
+{
+    let world = shop();
+    set(&world, "admin", "Open-sesame_42-to-everybody").expect(0);
+    world.apply();
+    let identity = std::fs::read_to_string(world.home().join(".config/sops/age/keys.txt")).unwrap();
+    let identity = identity.lines().find(|line| line.starts_with("AGE-SECRET-KEY-1")).unwrap();
+    let elsewhere = world.scratch.path().join("elsewhere");
+    std::fs::create_dir(&elsewhere).unwrap();
+    let fresh = |arguments: &[&str], key: Option<&str>| -> Ran {
+        let mut command = world.command(arguments);
+        command.env("HOME", &elsewhere);
+        command.envs(key.map(|key| ("SOPS_AGE_KEY", key)));
+        command.output().unwrap().into()
+    };
+    fresh(&["plan", "--detailed-exitcode"], Some(identity)).expect(0).says("No changes.");
+    let without = fresh(&["plan"], None).expect(1);
+    let without = without.says("SOPS_AGE_KEY").says("ipai secrets init");
+    without.says("1 error; nothing was contacted");
+    world.edit("stack.toml", "greeting = \"hello\"", "greeting = \"from elsewhere\"");
+    fresh(&["apply", "--auto-approve"], Some(identity)).expect(0).says("2 changed, 0 destroyed.");
+    world.expect_empty_plan();
+    assert_eq!(blocks(&world).len(), 6, "nothing was made anew");
+}
+
+#[test]
+fn damaged_files_and_strangers_identities_are_clear_errors_and_nothing_is_lost() {
+    let world = shop();
+    set(&world, "admin", "Open-sesame_42-to-everybody").expect(0);
+    let whole = world.read("secrets.toml");
+    let cut = whole.rfind("-----BEGIN AGE").unwrap() + 90;
+    world.write("secrets.toml", &whole[..cut]);
+    world.run(&["plan"]).expect(1).says("secrets.toml:");
+    let middle = whole.find("-----BEGIN AGE").unwrap() + 120;
+    let mut altered = whole.clone();
+    altered
+        .replace_range(middle..middle + 1, if &whole[middle..=middle] == "A" { "B" } else { "A" });
+    world.write("secrets.toml", &altered);
+    world.run(&["plan"]).expect(1).says("secrets.toml:");
+    world.run(&["secrets", "rotate", "session"]).expect(1);
+    assert_eq!(world.read("secrets.toml"), altered, "nothing was written over a damaged file");
+    world.write("secrets.toml", &whole);
+    let stranger = world.scratch.path().join("stranger");
+    std::fs::create_dir(&stranger).unwrap();
+    let foreign = |arguments: &[&str]| -> Ran {
+        world.command(arguments).env("HOME", &stranger).output().unwrap().into()
+    };
+    std::fs::create_dir_all(world.scratch.path().join("other")).unwrap();
+    std::fs::copy(world.stack().join("stack.toml"), world.scratch.path().join("other/stack.toml"))
+        .unwrap();
+    let mut other = common::ipai(&stranger);
+    let made: Ran = other
+        .arg("-C")
+        .arg(world.scratch.path().join("other"))
+        .args(["secrets", "init"])
+        .output()
+        .unwrap()
+        .into();
+    made.expect(0);
+    foreign(&["plan"]).expect(1).says("ipai secrets recipients add age1");
+    foreign(&["secrets", "rotate", "session"]).expect(1);
+    assert_eq!(world.read("secrets.toml"), whole);
+}
+
+#[test]
+fn the_doctor_names_what_will_not_work_with_its_fix_and_changes_nothing() {
+    let world = shop();
+    set(&world, "admin", "Open-sesame_42-to-everybody").expect(0);
+    world.apply();
+    world.cloud().clear_log();
+    let well = world.run(&["doctor"]).expect(0).says("zone example.com").says("disk of");
+    let well = well.says("clock of DigitalOcean").says("clock of digitalocean.droplet.web");
+    assert!(!well.out.contains("FAIL") && !well.out.contains("warn"), "{}", well.out);
+    let log = world.cloud().log();
+    assert!(!log.is_empty() && log.iter().all(|exchange| exchange.method == "GET"));
+
+    let with = |name: &str, value: &str| -> Ran {
+        world.command(&["doctor"]).env(name, value).output().unwrap().into()
+    };
+    with("DIGITALOCEAN_TOKEN", "invalid-x")
+        .expect(1)
+        .says("FAIL  DigitalOcean token")
+        .says("fix: ");
+    let reads = with("CLOUDFLARE_API_TOKEN", "readonly-x").expect(0);
+    reads.says("enough for plan; apply lacks DNS:Edit");
+    with("CLOUDFLARE_API_TOKEN", "norights-x").expect(1).says("FAIL  zone example.com");
+    let ran: Ran =
+        world.command(&["doctor"]).env_remove("CLOUDFLARE_API_TOKEN").output().unwrap().into();
+    ran.expect(1).says("CLOUDFLARE_API_TOKEN is not set").says("disk of");
+    let ran: Ran =
+        world.command(&["doctor"]).env("HOME", world.scratch.path()).output().unwrap().into();
+    ran.expect(1).says("FAIL  secrets").says("ipai secrets init");
+    let json = world.run(&["doctor", "--json"]).expect(0);
+    let json: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(json["healthy"], true);
+    assert!(json["findings"].as_array().unwrap().iter().all(|finding| finding["grade"] == "ok"));
+}
