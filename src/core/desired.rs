@@ -461,14 +461,27 @@ pub fn parse_duration(text: &str) -> Option<i64> {
     text[..text.len() - 1].parse::<u32>().ok().map(|n| i64::from(n) * factor)
 }
 
+/// Settles each resource against all as they were read. Few change, so only those are held twice.
 fn settle(inputs: &Inputs<'_>, resources: &mut [DesiredResource], problems: &mut Vec<Diagnostic>) {
-    let all = resources.to_vec();
-    for resource in resources.iter_mut() {
-        let Some(kind) = inputs.types.get(&resource.address) else { continue };
+    let mut settled = Vec::new();
+    for (place, read) in resources.iter().enumerate() {
+        let Some(kind) = inputs.types.get(&read.address) else { continue };
+        let mut resource = read.clone();
         kind.settle(
-            &mut Draft { resource, stack: &inputs.stack.id, key: inputs.key, problems },
-            &all,
+            &mut Draft {
+                resource: &mut resource,
+                stack: &inputs.stack.id,
+                key: inputs.key,
+                problems,
+            },
+            resources,
         );
+        if resource.differs_from(read) {
+            settled.push((place, resource));
+        }
+    }
+    for (place, resource) in settled {
+        resources[place] = resource;
     }
 }
 

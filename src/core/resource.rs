@@ -179,7 +179,7 @@ impl Draft<'_> {
 }
 
 /// A resource as the stack wants it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct DesiredResource {
     /// Its address.
     pub address: Address,
@@ -200,6 +200,15 @@ impl DesiredResource {
     #[must_use]
     pub fn span_of(&self, attribute: &str) -> &Span {
         self.spans.get(attribute).unwrap_or(&self.span)
+    }
+
+    /// Tells whether anything in it is another than in `other`; a content that is sensitive now counts, although its
+    /// bytes are the same.
+    pub(crate) fn differs_from(&self, other: &Self) -> bool {
+        let hidden = |resource: &Self| {
+            resource.attributes.values().map(Value::is_sensitive).collect::<Vec<bool>>()
+        };
+        self != other || hidden(self) != hidden(other)
     }
 
     /// The text of an attribute that is known.

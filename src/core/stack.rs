@@ -131,22 +131,22 @@ pub fn parse(
         return (None, problems);
     }
     let main = Span { file: files.first().map_or("stack.toml", |f| f.0).into(), start: 0, end: 0 };
-    let stack = read(&root, &main, environment, types, &mut problems);
+    let stack = read(root, &main, environment, types, &mut problems);
     (stack, problems)
 }
 
 fn read(
-    root: &Table,
+    root: Table,
     main: &Span,
     environment: Option<&str>,
     types: &Types,
     problems: &mut Vec<Diagnostic>,
 ) -> Option<Stack> {
-    let identity = read_identity(root, main, problems);
-    let ssh = read_ssh(root, problems);
-    let variables = read_variables(root, problems);
-    let secrets = read_secrets(root, problems);
-    let checks = read_checks(root, problems);
+    let identity = read_identity(&root, main, problems);
+    let ssh = read_ssh(&root, problems);
+    let variables = read_variables(&root, problems);
+    let secrets = read_secrets(&root, problems);
+    let checks = read_checks(&root, problems);
     let resources = read_resources(root, types, problems);
     let (name, description) = identity?;
     if environment.is_some_and(|env| !is_name(env) || env.contains("--")) {
@@ -328,20 +328,21 @@ fn read_checks(root: &Table, problems: &mut Vec<Diagnostic>) -> BTreeMap<String,
         .collect()
 }
 
-fn read_resources(root: &Table, types: &Types, problems: &mut Vec<Diagnostic>) -> Vec<Declared> {
+/// Takes the tables out of `root`: a large stack exists once while it is read.
+fn read_resources(root: Table, types: &Types, problems: &mut Vec<Diagnostic>) -> Vec<Declared> {
     let mut resources = Vec::new();
     let providers: BTreeSet<&str> = types.iter().map(|t| t.provider()).collect();
-    for (provider, entry) in &root.0 {
+    for (provider, entry) in root.0 {
         if SECTIONS.contains(&provider.as_str()) {
             continue;
         }
         if !providers.contains(provider.as_str()) {
             let known = SECTIONS.into_iter().chain(providers.iter().copied());
-            problems.push(unknown_key(provider, "A stack", known, &entry.key));
+            problems.push(unknown_key(&provider, "A stack", known, &entry.key));
             continue;
         }
-        if let Some((_, table)) = section(root, provider, problems) {
-            read_provider(provider, table, types, problems, &mut resources);
+        if let Some(table) = take_table(&provider, entry.node, problems) {
+            read_provider(&provider, table, types, problems, &mut resources);
         }
     }
     resources
@@ -349,28 +350,44 @@ fn read_resources(root: &Table, types: &Types, problems: &mut Vec<Diagnostic>) -
 
 fn read_provider(
     provider: &str,
-    table: &Table,
+    table: Table,
     types: &Types,
     problems: &mut Vec<Diagnostic>,
     resources: &mut Vec<Declared>,
 ) {
     let kinds: Vec<&str> =
         types.iter().filter(|t| t.provider() == provider).map(|t| t.name()).collect();
-    for (kind, entry) in &table.0 {
+    for (kind, entry) in table.0 {
         if !kinds.contains(&kind.as_str()) {
-            let known =
-                kinds.iter().map(|k| format!("`{provider}.{k}`")).collect::<Vec<_>>().join(", ");
-            let hint = match nearest(kind, kinds.iter().copied()) {
-                Some(name) => format!("did you mean `{provider}.{name}`?"),
-                None => format!("known: {known}"),
-            };
-            let summary = format!("Unknown resource type `{provider}.{kind}`");
-            problems.push(Diagnostic::error(summary).hint(hint).at(&entry.key));
+            problems.push(unknown_type(provider, &kind, &kinds, &entry.key));
             continue;
         }
-        for (name, header, resource) in named_tables(table, kind, problems) {
-            let address = Address::new(provider, kind, name);
-            resources.push(Declared { address, span: header.clone(), table: resource.clone() });
+        let Some(table) = take_table(&kind, entry.node, problems) else { continue };
+        for (name, entry) in table.0 {
+            check_name(&name, &entry.key, problems);
+            if let Some(table) = take_table(&name, entry.node, problems) {
+                let address = Address::new(provider, &kind, &name);
+                resources.push(Declared { address, span: entry.key, table });
+            }
+        }
+    }
+}
+
+fn unknown_type(provider: &str, kind: &str, kinds: &[&str], at: &Span) -> Diagnostic {
+    let known = kinds.iter().map(|k| format!("`{provider}.{k}`")).collect::<Vec<_>>().join(", ");
+    let hint = match nearest(kind, kinds.iter().copied()) {
+        Some(name) => format!("did you mean `{provider}.{name}`?"),
+        None => format!("known: {known}"),
+    };
+    Diagnostic::error(format!("Unknown resource type `{provider}.{kind}`")).hint(hint).at(at)
+}
+
+fn take_table(key: &str, node: Node, problems: &mut Vec<Diagnostic>) -> Option<Table> {
+    match node.data {
+        Data::Table(table) => Some(table),
+        data => {
+            problems.push(wrong_type(key, &Node { data, ..node }, "a table"));
+            None
         }
     }
 }

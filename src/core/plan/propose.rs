@@ -1,6 +1,7 @@
 //! From a stack's text and the live state to a plan: the values that the plan itself makes unknown are taken back
 //! until nothing changes any more.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::{Action, Options, Plan, Reason, Verb, plan};
@@ -23,7 +24,7 @@ pub struct Proposal {
 /// Plans. `inputs.outputs` is what the live state is known to produce.
 #[must_use]
 pub fn propose(inputs: &Inputs<'_>, live: &LiveState, options: &Options) -> Proposal {
-    let mut outputs = inputs.outputs.clone();
+    let mut outputs = Cow::Borrowed(inputs.outputs);
     loop {
         let current = Inputs { outputs: &outputs, ..*inputs };
         let (mut desired, problems) = compile(&current);
@@ -34,12 +35,11 @@ pub fn propose(inputs: &Inputs<'_>, live: &LiveState, options: &Options) -> Prop
         let renewed = |action: &&Action| matches!(action.verb, Verb::Create | Verb::Replace);
         let gone: BTreeSet<Address> =
             plan.actions.iter().filter(renewed).map(|action| action.address.clone()).collect();
-        let before = outputs.len();
-        outputs = without(&outputs, &gone);
-        // Every round takes something away, so there are at most as many rounds as outputs.
-        if outputs.len() == before {
+        // Every further round takes something away, so there are at most as many as outputs.
+        if !outputs.keys().any(|address| gone.contains(address)) {
             return Proposal { desired, plan, problems };
         }
+        outputs = Cow::Owned(without(&outputs, &gone));
     }
 }
 
