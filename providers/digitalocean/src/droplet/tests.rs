@@ -1,3 +1,4 @@
+use crate::droplet::live::is_young;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
