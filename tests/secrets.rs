@@ -4,8 +4,10 @@ mod common;
 mod secret_life;
 
 use std::collections::BTreeMap;
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use common::{Ran, World};
 use secret_life::{fed, secret};
@@ -123,6 +125,58 @@ fn a_broken_edit_stores_nothing_and_says_where_without_the_text() {
     let broken = edit(&world, "printf 'admin = telltale\\n' > \"$1\"").expect(1);
     broken.says("line 1").keeps_quiet_about("telltale");
     assert_eq!(world.read("secrets.toml"), before);
+}
+
+/// Runs the program in a pseudo-terminal and types each answer when its question is there. `script` is in every Debian
+/// and Ubuntu (bsdutils).
+fn typed(world: &World, arguments: &[&str], answers: &[(&str, &str)]) -> (i32, String) {
+    let program = world.command(arguments);
+    let words = std::iter::once(program.get_program()).chain(program.get_args());
+    let words: Vec<String> = words.map(|word| format!("'{}'", word.to_str().unwrap())).collect();
+    let mut terminal = Command::new("script");
+    terminal.args(["--quiet", "--return", "--command", &words.join(" "), "/dev/null"]);
+    terminal.env_clear().envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let mut child = terminal.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let (mut input, mut output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    let (mut seen, mut searched) = (String::new(), 0);
+    let mut byte = [0];
+    let mut answers = answers.iter();
+    let mut next = answers.next();
+    while output.read(&mut byte).unwrap() == 1 {
+        seen.push(char::from(byte[0]));
+        if let Some((question, answer)) = next
+            && seen[searched..].contains(question)
+        {
+            input.write_all(answer.as_bytes()).unwrap();
+            searched = seen.len();
+            next = answers.next();
+        }
+    }
+    (child.wait().unwrap().code().unwrap_or(-1), seen)
+}
+
+#[test]
+fn at_a_terminal_a_value_is_asked_for_twice_and_not_shown() {
+    let world = shop();
+    let set = &["secrets", "set", "admin"];
+    let (first, second) = ("Value of admin (not shown): ", "Once more: ");
+    let value = "Open-sesame_42-to-everybody\n";
+    let (code, seen) = typed(&world, set, &[(first, value), (second, value)]);
+    assert!(code == 0 && !seen.contains("sesame"), "{code}: {seen}");
+    assert_eq!(secret(&world, "admin"), value.trim_end());
+    let before = world.read("secrets.toml");
+    let (code, seen) =
+        typed(&world, set, &[(first, "one-thing-1234\n"), (second, "another-5678\n")]);
+    assert!(code == 1 && seen.contains("the two were different"), "{code}: {seen}");
+    let (code, seen) = typed(&world, set, &[(first, "half\u{3}")]);
+    assert!(code == 1 && seen.contains("interrupted") && !seen.contains("half"), "{code}: {seen}");
+    let (code, _) = typed(
+        &world,
+        &["secrets", "rotate", "admin"],
+        &[(first, "New-sesame_7-for-all\n"), (second, "New-sesame_7-for-all\n")],
+    );
+    assert_eq!((code, secret(&world, "admin").as_str()), (0, "New-sesame_7-for-all"));
+    assert_ne!(world.read("secrets.toml"), before);
 }
 
 #[test]

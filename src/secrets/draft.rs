@@ -139,9 +139,13 @@ fn quote(text: &mut String, value: &str) {
     text.push_str(if block { "\"\"\"" } else { "\"" });
 }
 
-/// A name as it may be shown: somebody may have put a value where the name belongs.
+/// The beginning of a name: somebody may have put a value where the name belongs.
 fn shown(name: &str) -> String {
-    name.chars().take(8).flat_map(char::escape_debug).collect()
+    let mut shown: String = name.chars().take(4).flat_map(char::escape_debug).collect();
+    if name.chars().nth(4).is_some() {
+        shown.push('…');
+    }
+    shown
 }
 
 #[cfg(test)]
