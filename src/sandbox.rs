@@ -257,7 +257,8 @@ fn image_store(edges: &Edges) -> Option<String> {
     let general =
         || edges.variable("XDG_CACHE_HOME").map(|folder| Path::new(&folder).join("ipai-lab"));
     let home = || edges.home().map(|folder| folder.join(".cache/ipai-lab"));
-    let noted = || fs::read_to_string(cache.or_else(general).or_else(home)?.join("image-store")).ok();
+    let noted =
+        || fs::read_to_string(cache.or_else(general).or_else(home)?.join("image-store")).ok();
     edges.variable("IPAI_LAB_IMAGES").or_else(noted).map(|name| name.trim().to_owned())
 }
 

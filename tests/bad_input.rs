@@ -1,5 +1,7 @@
 //! What is wrong is said at once, with its place and a way out; nothing is sent and nothing changes.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 mod common;
 
 use common::{CANARY, Ran, World};

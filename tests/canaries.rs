@@ -3,6 +3,8 @@
 //! shows where it does not belong: not in what is printed, saved or sent, not in a process's arguments or environment,
 //! not in a file that others can read, not for an instant.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 mod common;
 mod secret_life;
 
@@ -306,7 +308,7 @@ fn refusals(canaries: &Canaries) {
         canaries.mark("invalid token", token);
         for arguments in [&["plan", "-v"][..], &["doctor"], &["doctor", "--json"]] {
             let mut command = canaries.command(arguments);
-            command.env(name, &token);
+            command.env(name, token);
             let ran: Ran = canaries.spawn(command).wait_with_output().unwrap().into();
             canaries.search("a refusal", ran.expect(1).all().as_bytes());
         }

@@ -45,7 +45,8 @@ fn a_manifest_cannot_name_a_firewall_or_a_path_in_the_api() {
 fn a_manifest_cannot_have_a_secret_made_anew() {
     let world = World::new();
     world.apply();
-    let record = json!({ "address": "secret.api_key", "content": "", "mode": "0644", "owner": "root:root" });
+    let record =
+        json!({ "address": "secret.api_key", "content": "", "mode": "0644", "owner": "root:root" });
     forge(&world, |manifest| manifest["files"]["/etc/hostname"] = record);
     expect_untouched(&world, "secret.api_key");
 }
@@ -70,7 +71,8 @@ fn a_foreign_compose_file_stands_in_the_way() {
     world.apply();
     let folder = world.host_path("/opt/human");
     std::fs::create_dir_all(&folder).unwrap();
-    std::fs::write(folder.join("compose.yaml"), "services:\n  precious:\n    image: a:1\n").unwrap();
+    std::fs::write(folder.join("compose.yaml"), "services:\n  precious:\n    image: a:1\n")
+        .unwrap();
     let other = "\n[host.compose.human]\nhost = \"digitalocean.droplet.web\"\nproject = \"human\"\ndirectory = \"/opt/human\"\ncontent = \"services: {a: {image: 'a:1'}}\"\n";
     world.write("stack.toml", &(world.read("stack.toml") + other));
     world.run(&["plan"]).says("host.compose.human cannot be created");

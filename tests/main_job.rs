@@ -1,5 +1,7 @@
 //! The main job on the small stack, as its user would do it: apply, plan again, edit, drift, destroy.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 mod common;
 
 use common::{CANARY, World};

@@ -41,9 +41,16 @@ impl Ops {
     fn live_through_a_life(&self) {
         self.run(&["apply", "--auto-approve"]).expect(0).says("51 added, 0 changed, 0 destroyed.");
         self.run(&["plan", "--detailed-exitcode"]).expect(0).says("No changes.");
-        self.run(&["status"]).expect(0).says("mattermost").says("Everything is as the stack wants it.");
+        self.run(&["status"])
+            .expect(0)
+            .says("mattermost")
+            .says("Everything is as the stack wants it.");
         self.edit("caddy/Caddyfile", "encode zstd gzip", "encode gzip");
-        self.edit("stack.toml", "[cloudflare.dns_record.chat]\n", "[cloudflare.dns_record.chat]\nttl = 300\n");
+        self.edit(
+            "stack.toml",
+            "[cloudflare.dns_record.chat]\n",
+            "[cloudflare.dns_record.chat]\nttl = 300\n",
+        );
         self.edit("stack.toml", "focalboard:7.11.4", "focalboard:7.11.3");
         let plan = self.run(&["plan"]).expect(0).says("0 to add, 3 to change, 0 to destroy.");
         let plan = plan.says("~ host.file.caddyfile").says("~ cloudflare.dns_record.chat");
@@ -79,9 +86,16 @@ fn comes_up_changes_and_goes_on_a_real_sshd() {
 #[test]
 fn says_what_a_person_must_do_before_the_real_thing() {
     let ops = Ops::new("--verbose");
-    ops.run(&["validate"]).expect(1).says("Nobody could log in").says("cat ~/.ssh/id_ed25519.pub >>");
+    ops.run(&["validate"])
+        .expect(1)
+        .says("Nobody could log in")
+        .says("cat ~/.ssh/id_ed25519.pub >>");
     let keys = ops.stack().join("authorized_keys");
-    std::fs::write(keys, "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA me\n").unwrap();
+    std::fs::write(
+        keys,
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA me\n",
+    )
+    .unwrap();
     ops.run(&["validate"]).expect(0).says("Success!");
     ops.run(&["plan"]).expect(1).says("DIGITALOCEAN_TOKEN").says("CLOUDFLARE_API_TOKEN");
     ops.run(&["--env", "staging", "validate"]).expect(0).says("ops--staging");

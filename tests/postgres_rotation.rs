@@ -1,6 +1,8 @@
 //! A role's password changes where it lives: the files that ipai landed are carried out by the stack's own script on a
 //! PostgreSQL of this machine, and logging in proves it.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 mod common;
 mod secret_life;
 

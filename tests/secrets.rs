@@ -1,5 +1,7 @@
 //! `ipai secrets` and its neighbours as a person uses them.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 mod common;
 mod secret_life;
 

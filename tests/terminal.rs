@@ -19,7 +19,11 @@ fn typed(world: &World, answer: &str) -> Ran {
     let mut terminal = std::process::Command::new("script");
     terminal.args(["--quiet", "--return", "--command", &words.join(" "), "/dev/null"]);
     terminal.env_clear().envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    terminal.env("TERM", "xterm").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    terminal
+        .env("TERM", "xterm")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     let mut child = terminal.spawn().unwrap();
     child.stdin.as_mut().unwrap().write_all(format!("{answer}\n").as_bytes()).unwrap();
     child.wait_with_output().unwrap().into()
@@ -29,7 +33,10 @@ fn typed(world: &World, answer: &str) -> Ran {
 fn only_the_word_yes_is_taken_for_a_yes() {
     let world = World::new();
     for answer in ["no", "y", "YES", ""] {
-        typed(&world, answer).expect(1).says("Only 'yes' will be accepted").says("Nothing was changed");
+        typed(&world, answer)
+            .expect(1)
+            .says("Only 'yes' will be accepted")
+            .says("Nothing was changed");
         assert!(world.droplets().is_empty(), "{answer:?} was taken for a yes");
     }
     typed(&world, "yes").expect(0).says("Apply complete!").says("\u{1b}[");

@@ -1,6 +1,5 @@
 //! Stories about whole stores.
 
-
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fs;

@@ -224,7 +224,8 @@ impl Stage {
     /// The fingerprint of the other machine's key.
     pub(crate) fn evil_fingerprint(&self) -> String {
         let path = self.backend.folder(EVIL).inside("/etc/ssh/ssh_host_ed25519_key.pub").unwrap();
-        let key = ssh_key::PublicKey::from_openssh(&std::fs::read_to_string(path).unwrap()).unwrap();
+        let key =
+            ssh_key::PublicKey::from_openssh(&std::fs::read_to_string(path).unwrap()).unwrap();
         key.fingerprint(ssh_key::HashAlg::Sha256).to_string()
     }
 

@@ -60,9 +60,8 @@ impl Time {
     /// Formats as the header `Date` does (RFC 9110, section 5.6.7): `Fri, 02 Jan 2026 03:04:05 GMT`.
     pub(crate) fn to_http_text(self) -> String {
         const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-        const MONTHS: [&str; 12] = [
-            "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-        ];
+        const MONTHS: [&str; 12] =
+            ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
         let (days, second) = (self.seconds() / 86_400, self.seconds() % 86_400);
         let (year, month, day) = civil(days);
         let weekday = DAYS[usize::try_from(days % 7).unwrap_or(0)];
