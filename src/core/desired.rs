@@ -1,10 +1,9 @@
 //! From a stack's text to the desired state: rendering, type checks, references, canonical attributes.
 
+mod context;
 mod uses;
 
 use std::collections::{BTreeMap, BTreeSet};
-
-use minijinja::Value as Jinja;
 
 use crate::address::{Address, Reference, StackId};
 use crate::check::Check;
@@ -15,7 +14,7 @@ use crate::order;
 use crate::resource::{Attribute, Default, DesiredResource, Draft, Kind, ResourceType, Types};
 use crate::secret::{DigestKey, Secret};
 use crate::stack::{Declared, Stack, content_source};
-use crate::template::{Context, Origin, Rendered, Renderer};
+use crate::template::{Origin, Rendered, Renderer};
 use crate::tree::{Data, Node, Table};
 use crate::value::{Attributes, Content, SecretText, Value};
 
@@ -60,11 +59,11 @@ pub struct Inputs<'a> {
 #[must_use]
 pub fn compile(inputs: &Inputs<'_>) -> (DesiredState, Vec<Diagnostic>) {
     let mut problems = Vec::new();
-    let renderer = Renderer::new(context(inputs, &mut problems));
+    let renderer = Renderer::new(context::context(inputs, &mut problems));
     let declared = inputs.stack.resources.iter().map(|d| &d.address).collect();
     let mut reader = Reader { inputs, declared, renderer: &renderer, problems: &mut problems };
-    let mut resources: Vec<DesiredResource> =
-        inputs.stack.resources.iter().filter_map(|declared| reader.resource(declared)).collect();
+    let mut resources = Vec::with_capacity(inputs.stack.resources.len());
+    resources.extend(inputs.stack.resources.iter().filter_map(|d| reader.resource(d)));
     let checks = reader.checks();
     settle(inputs, &mut resources, &mut problems);
     find_clashes(inputs.types, &resources, &mut problems);
@@ -75,55 +74,6 @@ pub fn compile(inputs: &Inputs<'_>) -> (DesiredState, Vec<Diagnostic>) {
     (DesiredState { stack: inputs.stack.id.clone(), resources, secrets_to_make, checks }, problems)
 }
 
-fn context(inputs: &Inputs<'_>, problems: &mut Vec<Diagnostic>) -> Context {
-    let stack = inputs.stack;
-    let mut variables: BTreeMap<String, Jinja> =
-        stack.variables.iter().map(|(name, node)| (name.clone(), plain(node))).collect();
-    for (name, value) in inputs.variables {
-        if !variables.contains_key(name) {
-            let near = nearest(name, stack.variables.keys().map(String::as_str));
-            let hint = near.map_or(
-                "only variables of the stack's `[var]` section can be set".to_owned(),
-                |near| format!("did you mean `{near}`?"),
-            );
-            problems.push(Diagnostic::error(format!("Unknown variable `{name}`")).hint(hint));
-        }
-        variables.insert(name.clone(), Jinja::from(value.as_str()));
-    }
-    let about = |key: &str, value: Jinja| (key.to_owned(), value);
-    let outputs = |declared: &Declared| {
-        let kind = inputs.types.get(&declared.address);
-        kind.map(|kind| kind.outputs().iter().map(|output| output.0).collect()).unwrap_or_default()
-    };
-    Context {
-        variables,
-        stack: BTreeMap::from([
-            about("name", Jinja::from(stack.name.as_str())),
-            about("id", Jinja::from(stack.id.as_str())),
-            about("env", Jinja::from(stack.environment.as_deref().unwrap_or_default())),
-            about("sandbox", Jinja::from(inputs.sandbox)),
-        ]),
-        ssh: BTreeMap::from([
-            about("user", Jinja::from(stack.ssh.user.as_str())),
-            about("port", Jinja::from(i64::from(stack.ssh.port))),
-            about("authorized_keys", inputs.authorized_keys.iter().map(String::as_str).collect()),
-        ]),
-        secrets: inputs.secrets.clone(),
-        outputs: inputs.outputs.clone(),
-        declared: stack.resources.iter().map(|d| (d.address.clone(), outputs(d))).collect(),
-    }
-}
-
-fn plain(node: &Node) -> Jinja {
-    match &node.data {
-        Data::Text(text) | Data::Other(text) => Jinja::from(text.as_str()),
-        Data::Int(int) => Jinja::from(*int),
-        Data::Bool(truth) => Jinja::from(*truth),
-        Data::List(items) => items.iter().map(plain).collect(),
-        Data::Table(table) => table.0.iter().map(|(k, e)| (k.clone(), plain(&e.node))).collect(),
-    }
-}
-
 /// Keys that every resource takes.
 const COMMON: [&str; 1] = ["after"];
 
@@ -132,6 +82,12 @@ struct Reader<'a> {
     declared: BTreeSet<&'a Address>,
     renderer: &'a Renderer,
     problems: &'a mut Vec<Diagnostic>,
+}
+
+/// Where the keys of a resource stand. Held only while there is something to complain about: for large stacks it
+/// would be a good part of everything.
+fn spans(declared: &Declared) -> BTreeMap<String, Span> {
+    declared.table.0.iter().map(|(key, entry)| (key.clone(), entry.node.span.clone())).collect()
 }
 
 /// What reading one resource gathers besides its attributes.
@@ -151,8 +107,7 @@ impl Reader<'_> {
         let home =
             kind.home().and_then(|key| attributes.get(key)?.as_text()?.parse::<Address>().ok());
         gathered.after.extend(home.clone());
-        let spans =
-            declared.table.0.iter().map(|(k, e)| (k.clone(), e.node.span.clone())).collect();
+        let spans = spans(declared);
         let address = declared.address.clone();
         let mut resource = DesiredResource {
             address,
@@ -170,6 +125,7 @@ impl Reader<'_> {
                 problems: self.problems,
             });
         }
+        resource.spans.clear();
         Some(resource)
     }
 
@@ -464,9 +420,11 @@ pub fn parse_duration(text: &str) -> Option<i64> {
 /// Settles each resource against all as they were read. Few change, so only those are held twice.
 fn settle(inputs: &Inputs<'_>, resources: &mut [DesiredResource], problems: &mut Vec<Diagnostic>) {
     let mut settled = Vec::new();
-    for (place, read) in resources.iter().enumerate() {
+    let known = |declared: &&Declared| inputs.types.get(&declared.address).is_some();
+    let declared = inputs.stack.resources.iter().filter(known);
+    for (place, (read, declared)) in resources.iter().zip(declared).enumerate() {
         let Some(kind) = inputs.types.get(&read.address) else { continue };
-        let mut resource = read.clone();
+        let mut resource = DesiredResource { spans: spans(declared), ..read.clone() };
         kind.settle(
             &mut Draft {
                 resource: &mut resource,
@@ -476,6 +434,7 @@ fn settle(inputs: &Inputs<'_>, resources: &mut [DesiredResource], problems: &mut
             },
             resources,
         );
+        resource.spans.clear();
         if resource.differs_from(read) {
             settled.push((place, resource));
         }

@@ -191,7 +191,7 @@ pub struct DesiredResource {
     pub home: Option<Address>,
     /// Where its header stands.
     pub span: Span,
-    /// Where its attributes stand, by name.
+    /// Where its attributes stand, by name; empty when it has been checked and settled.
     pub spans: BTreeMap<String, Span>,
 }
 

@@ -58,7 +58,8 @@ pub fn plan(desired: &DesiredState, live: &LiveState, types: &Types, options: &O
     }
     let foreign = Strangers::new(&live.foreign, types);
     let secrets_to_make = &desired.secrets_to_make;
-    let (verbs, actions, conflicts, notes) = Default::default();
+    let (verbs, conflicts, notes) = Default::default();
+    let actions = Vec::with_capacity(desired.resources.len() + desired.secrets_to_make.len());
     let mut planner = Planner {
         types,
         live,

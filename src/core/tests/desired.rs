@@ -500,6 +500,25 @@ fn templates_are_rendered_and_verbatim_files_are_not() {
 }
 
 #[test]
+fn an_output_is_known_wherever_a_template_names_it() {
+    let known = |content: &str| {
+        let mut setting = Setting::new(&format!(
+            "[toy.box.a]\nlabels = {{ l = \"{content}\" }}\n[toy.file.f]\nbox = 'toy.box.a'\npath = '/f'\n\
+             content = {{ template = 't.txt' }}"
+        ));
+        setting.files.insert("t.txt".into(), content.to_owned());
+        let ip = [("ip".to_owned(), Value::text("10.0.0.1"))].into();
+        let (desired, problems) = setting.compile(&[(address("toy.box.a"), ip)].into());
+        assert!(problems.iter().all(|p| p.summary == "Reference cycle"), "{problems:?}");
+        desired.resources.iter().all(|resource| resource.waits_for().is_empty())
+    };
+    assert!(known("{{ toy.box.a.ip }}"));
+    assert!(known("{% set box = toy.box['a'] %}{{ box.ip }}"));
+    assert!(known("{% for name in ['a'] %}{{ toy.box[name].ip }}{% endfor %}"));
+    assert!(!known("{{ toy.box.a.id }}"), "an output that is not there yet");
+}
+
+#[test]
 fn values_take_their_canonical_form() {
     let setting = Setting::new(
         "[toy.box.a]\ntimeout = '10m'\nbackups = '{{ 1 == 1 }}'\nsize = '{{ 2 * 4 }}'\n[toy.record.r]\nname = 'WWW'\ncontent = '1'",
