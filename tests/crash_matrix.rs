@@ -3,12 +3,14 @@
 //! Plain `cargo test` hits each step once, in a way that rotates. `IPAI_FULL=1` hits each step in every way, and the
 //! fresh apply at every pair of steps. `IPAI_MATRIX_ONLY=fresh:17:sent` repeats one cell, `…+5:before` one pair.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 mod crash;
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crash::blow::{ANSWERS, Blow, How, KILLS, Killer};
 use crash::place::{Cloud, Place};
@@ -45,6 +47,8 @@ impl Cell {
 struct Measure {
     /// The steps in their order.
     steps: Vec<String>,
+    /// How long each took.
+    durations: Vec<Duration>,
     /// Bytes that went into programs on the host.
     stdin: u64,
     truth: Truth,
@@ -81,7 +85,7 @@ impl Worker {
         let killer = Killer::new(None);
         let ended = self.place.run(&cloud, &scenario.options(), Goal::Apply, &killer);
         assert_eq!(ended, Ended::Complete, "{}", scenario.name());
-        let (steps, truth) = (killer.names(), Truth::of(&cloud));
+        let (steps, durations, truth) = (killer.names(), killer.durations(), Truth::of(&cloud));
         let stdin = cloud.own_droplets().first().and_then(|id| cloud.hosts.counters(*id));
         let stdin = stdin.map_or(0, |counters| counters.stdin.load(Ordering::Relaxed));
         let ended = self.place.run(&cloud, &scenario.options(), Goal::Plan, &Killer::new(None));
@@ -90,7 +94,7 @@ impl Worker {
         if scenario == Scenario::Fresh {
             self.place.keep_applied();
         }
-        Measure { steps, stdin, truth }
+        Measure { steps, durations, stdin, truth }
     }
 
     fn measure_of(&self, scenario: Scenario) -> &Measure {
@@ -144,7 +148,8 @@ impl Worker {
         made: &Arc<AtomicU64>,
     ) -> (bool, Ended) {
         let world = cloud.simulator.world();
-        let killer = Killer::new(Some(blow));
+        let usual = self.measure_of(scenario).durations.get(usize::try_from(blow.at).unwrap() - 1);
+        let killer = Killer::knowing(Some(blow), usual.copied().unwrap_or_default());
         world.watch(Some(killer.watch(counting(made))));
         let fired = world.faults_fired();
         let cut = match blow.how {
@@ -197,34 +202,55 @@ fn counting(made: &Arc<AtomicU64>) -> impl Fn(&Moment) + Send + Sync + 'static {
     }
 }
 
-/// All cells for these measures.
+/// All cells for these measures. A quick run takes each changing step and every third other one, in one way each.
 fn cells(measures: &[Measure], full: bool) -> Vec<Cell> {
     let mut cells = Vec::new();
     for (scenario, measure) in ALL.into_iter().zip(measures) {
-        let mut add = |at: u64, how| cells.push(Cell { scenario, blows: vec![Blow { at, how }] });
         let mut requests = 0;
-        for (index, name) in measure.steps.iter().enumerate() {
-            let at = index as u64 + 1;
-            let is_request = name.contains(" /");
-            requests += u64::from(is_request);
-            if full {
-                KILLS.into_iter().for_each(|how| add(at, how));
-                if is_request {
-                    ANSWERS.into_iter().for_each(|how| add(requests, how));
-                }
-            } else if is_request && index % 3 == 2 {
-                add(requests, ANSWERS[index / 3 % ANSWERS.len()]);
-            } else {
-                add(at, KILLS[index % 3]);
-            }
+        for (at, name) in (1..).zip(&measure.steps) {
+            requests += u64::from(name.contains(" /"));
+            let blows =
+                if full { all_blows(name, at, requests) } else { quick_blows(name, at, requests) };
+            cells.extend(blows.into_iter().map(|blow| Cell { scenario, blows: vec![blow] }));
         }
-        let cuts = if full { 16 } else { 2 };
-        for part in 0..cuts {
-            add(measure.stdin * part / cuts + 1, How::CutIn);
-            add(4000 * part / cuts + 1, How::CutOut);
+        let cuts = if full { 16 } else { 1 };
+        for part in 1..=cuts {
+            for (at, how) in [
+                (measure.stdin * part / (cuts + 1), How::CutIn),
+                (4000 * part / (cuts + 1), How::CutOut),
+            ] {
+                cells.push(Cell { scenario, blows: vec![Blow { at: at + 1, how }] });
+            }
         }
     }
     cells
+}
+
+/// Everything that can be done to one step. Answers are bent by the number of the request among requests.
+fn all_blows(name: &str, at: u64, request: u64) -> Vec<Blow> {
+    let mut blows: Vec<Blow> = KILLS.into_iter().map(|how| Blow { at, how }).collect();
+    if name.contains(" /") {
+        blows.extend(ANSWERS.into_iter().map(|how| Blow { at: request, how }));
+    } else {
+        blows.extend((0..10).map(|tenths| Blow { at, how: How::Midway(tenths) }));
+    }
+    blows
+}
+
+fn quick_blows(name: &str, at: u64, request: u64) -> Vec<Blow> {
+    let turn = usize::try_from(at).unwrap();
+    let kill = Blow { at, how: KILLS[turn % 3] };
+    match name {
+        "push files" => vec![Blow { at, how: How::Midway(u8::try_from(3 + at % 7).unwrap()) }],
+        _ if name.starts_with("GET ") && at % 3 != 0 => Vec::new(),
+        _ if name.starts_with("GET ") => {
+            vec![Blow { at: request, how: ANSWERS[turn / 3 % ANSWERS.len()] }]
+        }
+        "POST /v2/droplets" => {
+            vec![Blow { at, how: How::Sent }, Blow { at: request, how: How::LostAnswer }]
+        }
+        _ => vec![kill],
+    }
 }
 
 /// Everything that the workers share.
@@ -284,7 +310,9 @@ impl Matrix {
         }
         if !verdict.faults.is_empty() {
             let steps = &worker.measure_of(cell.scenario).steps;
-            let name = steps.get(usize::try_from(cell.blows[0].at).unwrap().saturating_sub(1));
+            let (at, how) = (usize::try_from(cell.blows[0].at).unwrap(), cell.blows[0].how);
+            let counted = |name: &&String| how.fault().is_none() || name.contains(" /");
+            let name = steps.iter().filter(counted).nth(at.saturating_sub(1));
             let text = format!(
                 "IPAI_MATRIX_ONLY={cell} ({}): {}",
                 name.map_or("", String::as_str),

@@ -4,6 +4,8 @@
 //! and one for every packet that goes in or comes out. Plain `cargo test` takes every ninth; `IPAI_FULL=1` takes all,
 //! and `IPAI_KILL_ONLY=fresh:17` one.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 mod crash;
 
 use std::process::{Child, Command, ExitStatus, Stdio};
