@@ -35,8 +35,9 @@ pub fn asking(edges: &Edges) -> Option<Passphrase> {
 
 fn ask(key: &Path) -> Option<Zeroizing<String>> {
     let text = Zeroizing::new(std::fs::read_to_string(key).unwrap_or_default());
+    let _hidden = Hidden::begin().ok()?;
     for _ in 0..TRIES {
-        let typed = hidden_line(&format!("Passphrase of {} (not shown): ", key.display())).ok()?;
+        let typed = line(&format!("Passphrase of {} (not shown): ", key.display())).ok()?;
         if typed.is_empty() {
             return None;
         }
@@ -48,9 +49,8 @@ fn ask(key: &Path) -> Option<Zeroizing<String>> {
     None
 }
 
-/// Reads a line from the terminal that standard input is, and does not show it.
-fn hidden_line(question: &str) -> io::Result<Zeroizing<String>> {
-    let _hidden = Hidden::begin()?;
+/// Reads a line from the terminal that standard input is.
+fn line(question: &str) -> io::Result<Zeroizing<String>> {
     let mut talk = io::stderr().lock();
     let _ = write!(talk, "{question}").and_then(|()| talk.flush());
     let mut bytes = Zeroizing::new(Vec::with_capacity(LONGEST));

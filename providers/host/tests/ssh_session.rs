@@ -273,8 +273,27 @@ async fn new_keys_in_the_middle_disturb_nothing() {
     assert!(sshd.log().matches("SSH2_MSG_NEWKEYS received").count() > 3);
 }
 
+/// Cuts a link as a pulled cable does: the test runs itself again in a network of its own, whose loopback goes down.
+#[test]
+fn a_cut_link_is_noticed_within_seconds() {
+    let lone = |inner: &[&str]| {
+        let mut command = std::process::Command::new("unshare");
+        command.args(["--net", "--"]).args(inner).output()
+    };
+    let possible = lone(&["ip", "link", "set", "lo", "up"]);
+    if !possible.is_ok_and(|output| output.status.success()) {
+        eprintln!("SKIPPED: no network of its own to be had here (root, unshare, ip)");
+        return;
+    }
+    let this = std::env::current_exe().unwrap();
+    let inner = "ip link set lo up && exec \"$0\" --exact a_dead_link_is_noticed_within_its_limit --ignored";
+    let output = lone(&["sh", "-c", inner, &this.display().to_string()]).unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+}
+
 #[tokio::test]
-#[ignore = "takes the loopback interface down: run it under `unshare -n` with lo brought up"]
+#[ignore = "takes the loopback interface down: a_cut_link_is_noticed_within_seconds runs it in a network of its own"]
 async fn a_dead_link_is_noticed_within_its_limit() {
     let sshd = sshd!("");
     let mut target = sshd.target();
