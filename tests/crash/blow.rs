@@ -1,9 +1,10 @@
 //! What hits a run, and where.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ipai_core::{BoxFuture, Phase, Step, Steps};
 use ipai_simulator::{Fate, FaultKind, Moment, Stage, Watch};
@@ -17,6 +18,8 @@ pub enum How {
     /// Killed while the step is carried out: a request after the world obeyed it and before a byte of the answer, a
     /// command in the midst of its script.
     Sent,
+    /// Killed when so many tenths of the time have passed that a command takes.
+    Midway(u8),
     /// Killed when the answer is there and nothing was done about it.
     Answered,
     /// The request is carried out, the answer is lost.
@@ -38,6 +41,10 @@ pub enum How {
 }
 
 pub const KILLS: [How; 3] = [How::Before, How::Sent, How::Answered];
+
+/// The names of the tenths.
+const MIDWAYS: [&str; 10] =
+    ["mid0", "mid1", "mid2", "mid3", "mid4", "mid5", "mid6", "mid7", "mid8", "mid9"];
 
 pub const ANSWERS: [How; 7] = [
     How::LostAnswer,
@@ -62,6 +69,7 @@ impl How {
         match self {
             Self::Before => "before",
             Self::Sent => "sent",
+            Self::Midway(tenths) => MIDWAYS[usize::from(tenths) % MIDWAYS.len()],
             Self::Answered => "answered",
             Self::LostAnswer => "lost-answer",
             Self::LostRequest => "lost-request",
@@ -76,7 +84,11 @@ impl How {
     }
 
     pub fn parse(text: &str) -> Option<Self> {
-        let all = KILLS.into_iter().chain(ANSWERS).chain([Self::CutIn, Self::CutOut]);
+        let all = KILLS
+            .into_iter()
+            .chain(ANSWERS)
+            .chain([Self::CutIn, Self::CutOut])
+            .chain((0..10).map(Self::Midway));
         all.into_iter().find(|how| how.name() == text)
     }
 
@@ -122,7 +134,11 @@ impl Blow {
 #[derive(Default)]
 pub struct Killer {
     target: Option<Blow>,
+    /// How long the step takes when nothing happens to it.
+    usual: Duration,
     names: Mutex<Vec<String>>,
+    /// When each step began, and when it was answered.
+    times: Mutex<BTreeMap<u64, (Instant, Option<Instant>)>>,
     /// The request during which the run is to be killed, once it has begun.
     armed: Mutex<Option<String>>,
     kill: Notify,
@@ -133,7 +149,21 @@ pub struct Killer {
 
 impl Killer {
     pub fn new(target: Option<Blow>) -> Arc<Self> {
-        Arc::new(Self { target, ..Self::default() })
+        Self::knowing(target, Duration::ZERO)
+    }
+
+    /// One that knows how long the step usually takes.
+    pub fn knowing(target: Option<Blow>, usual: Duration) -> Arc<Self> {
+        Arc::new(Self { target, usual, ..Self::default() })
+    }
+
+    /// How long each step took.
+    pub fn durations(&self) -> Vec<Duration> {
+        let times = self.times.lock().unwrap();
+        times
+            .values()
+            .map(|(began, ended)| ended.map_or(Duration::ZERO, |ended| ended - *began))
+            .collect()
     }
 
     /// Waits until the run is to be killed.
@@ -185,7 +215,7 @@ impl Killer {
     fn is_at(&self, step: &Step) -> bool {
         let phase = match self.target.map(|target| target.how) {
             Some(How::Before) => Phase::Before,
-            Some(How::Sent) => Phase::Sent,
+            Some(How::Sent | How::Midway(_)) => Phase::Sent,
             Some(How::Answered) => Phase::Answered,
             _ => return false,
         };
@@ -199,6 +229,19 @@ fn is_request(step: &Step) -> bool {
 
 impl Steps for Killer {
     fn reach(&self, step: Step) -> BoxFuture<'_, ()> {
+        match step.phase {
+            Phase::Before => {
+                drop(self.times.lock().unwrap().insert(step.number, (Instant::now(), None)))
+            }
+            Phase::Answered => drop(
+                self.times
+                    .lock()
+                    .unwrap()
+                    .get_mut(&step.number)
+                    .map(|t| t.1 = Some(Instant::now())),
+            ),
+            Phase::Sent => {}
+        }
         if step.phase == Phase::Before {
             self.names.lock().unwrap().push(step.name.clone());
             let sent = Step { phase: Phase::Sent, ..step.clone() };
@@ -214,8 +257,11 @@ impl Steps for Killer {
             if step.phase != Phase::Sent {
                 self.strike();
             } else if !is_request(&step) {
-                // A script takes some milliseconds: each step is cut at another of them.
-                tokio::time::sleep(Duration::from_millis(step.number * 7 % 23)).await;
+                let tenths = match self.target.map(|target| target.how) {
+                    Some(How::Midway(tenths)) => u32::from(tenths),
+                    _ => u32::try_from(step.number * 7 % 10).unwrap_or(0),
+                };
+                tokio::time::sleep(self.usual * tenths / 10).await;
                 self.strike();
             }
             std::future::pending::<()>().await;
