@@ -112,6 +112,9 @@ struct Look {
 
 impl Look {
     async fn look(self) -> Result<LiveState, RemoteError> {
+        if self.outputs.get("status").and_then(Value::as_text) == Some("off") {
+            return Ok(self.unseen("is switched off, so what is on it cannot be seen"));
+        }
         let place = match self.connections.place(&self.home, &self.outputs) {
             // An earlier run was killed while it was being made.
             Err(_) if is_young(&self.outputs) => return Ok(self.not_ready()),
@@ -185,8 +188,14 @@ impl Look {
     }
 
     fn not_ready(&self) -> LiveState {
+        self.unseen("is new and still in its first boot")
+    }
+
+    /// A host that cannot answer. It stays plannable: a run that was killed between switching it off and what was to
+    /// follow has to be taken up again, whether to switch it on, to replace it or to delete it.
+    fn unseen(&self, why: &str) -> LiveState {
         let homes = [(self.home.clone(), HomeState::NotReady)].into();
-        let notes = vec![format!("{} is new and still in its first boot", self.home)];
+        let notes = vec![format!("{} {why}", self.home)];
         LiveState { homes, notes, ..LiveState::default() }
     }
 

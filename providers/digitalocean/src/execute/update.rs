@@ -1,6 +1,6 @@
 //! Changing a droplet in place, taking one over, letting one go.
 
-use ipai_core::{Outputs, RemoteError};
+use ipai_core::{Outputs, RemoteError, Value};
 use serde_json::json;
 
 use super::Task;
@@ -24,7 +24,12 @@ impl Task<'_> {
         self.align_tags(&droplet).await?;
         self.renew_host_key(&droplet).await?;
         self.mark_version(&droplet).await?;
-        self.outputs_now(id, &Marks::default()).await
+        let mut outputs = self.outputs_now(id, &Marks::default()).await?;
+        if droplet.status == Status::Off {
+            // It boots now, and whoever works on it has to be as patient as with a new one.
+            outputs.insert("young".to_owned(), Value::Bool(true));
+        }
+        Ok(outputs)
     }
 
     /// Tells whether an earlier run was killed while the droplet was being made.
