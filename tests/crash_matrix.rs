@@ -242,13 +242,15 @@ fn quick_blows(name: &str, at: u64, request: u64) -> Vec<Blow> {
     let kill = Blow { at, how: KILLS[turn % 3] };
     match name {
         "push files" => vec![Blow { at, how: How::Midway(u8::try_from(3 + at % 7).unwrap()) }],
-        _ if name.starts_with("GET ") && at % 3 != 0 => Vec::new(),
+        _ if name.starts_with("GET ") && !at.is_multiple_of(3) => Vec::new(),
         _ if name.starts_with("GET ") => {
             vec![Blow { at: request, how: ANSWERS[turn / 3 % ANSWERS.len()] }]
         }
         "POST /v2/droplets" => {
             vec![Blow { at, how: How::Sent }, Blow { at: request, how: How::LostAnswer }]
         }
+        // The world did it and nobody here knows: the hardest case for whatever changes something.
+        _ if name.contains(" /") => vec![Blow { at, how: How::Sent }],
         _ => vec![kill],
     }
 }

@@ -231,7 +231,7 @@ impl Steps for Killer {
     fn reach(&self, step: Step) -> BoxFuture<'_, ()> {
         match step.phase {
             Phase::Before => {
-                drop(self.times.lock().unwrap().insert(step.number, (Instant::now(), None)))
+                self.times.lock().unwrap().insert(step.number, (Instant::now(), None));
             }
             Phase::Answered => drop(
                 self.times
