@@ -74,7 +74,7 @@ fn a_hash_follows_its_password_and_a_permanent_secret_is_not_rotated_just_so() {
 fn killed_at_any_moment_every_file_holds_one_whole_value_and_the_next_apply_converges() {
     let world = ops();
     world.apply();
-    let mut length = Duration::from_millis(400);
+    let (mut length, mut kills) = (Duration::from_millis(400), 0);
     for round in 0..6_u32 {
         let (old, before) = (secret(&world, ROLE), containers(&world));
         world.run(&["secrets", "rotate", ROLE]).expect(0);
@@ -91,6 +91,7 @@ fn killed_at_any_moment_every_file_holds_one_whole_value_and_the_next_apply_conv
             length = begun.elapsed();
         }
         if killed {
+            kills += 1;
             // Its lock lapses by itself within a minute; somebody who knows that it is dead need not wait.
             world.run(&["unlock", "--yes"]).expect(0);
         }
@@ -103,6 +104,7 @@ fn killed_at_any_moment_every_file_holds_one_whole_value_and_the_next_apply_conv
         }
         assert_ne!(before["mattermost"].0, after["mattermost"].0, "round {round}");
     }
+    assert!(kills >= 3, "only {kills} of five runs were killed before their end");
 }
 
 /// Runs an apply, looks all the while, and kills it after some time; tells whether it was killed.
