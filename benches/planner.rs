@@ -160,7 +160,7 @@ impl World {
             address: resource.address.clone(),
             id: number.to_string(),
             attributes,
-            outputs: outputs.get(&resource.address).cloned().unwrap_or_default(),
+            outputs: outputs.get(&resource.address).cloned().unwrap_or_else(|| produced(number)),
             applied: resource.version(schema),
             created: Some("2026-01-01T00:00:00Z".into()),
             home: None,
@@ -177,6 +177,16 @@ impl World {
             identity: kind.identity(&resource.attributes),
         }
     }
+}
+
+/// What a record produces.
+fn produced(number: usize) -> Outputs {
+    let text = |text: String| Value::Text(text);
+    [
+        ("id".to_owned(), text(format!("{number:032x}"))),
+        ("fqdn".to_owned(), text(format!("r{number}.example.com"))),
+    ]
+    .into()
 }
 
 /// A droplet and records, most of which point at it, written as stacks write them.

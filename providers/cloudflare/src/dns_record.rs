@@ -183,6 +183,9 @@ impl ResourceType for DnsRecord {
     fn bucket(&self, attributes: &Attributes) -> Option<String> {
         text(attributes, "name").map(str::to_owned)
     }
+    fn foreign_bucket(&self, foreign: &Foreign) -> Option<String> {
+        rules::name_in(foreign.identity.as_deref()?).map(str::to_owned)
+    }
     fn clash(&self, one: &Attributes, other: &Attributes) -> Option<String> {
         rules::clash(one, other)
     }

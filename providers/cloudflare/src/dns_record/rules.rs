@@ -87,6 +87,11 @@ fn parts(identity: &str) -> Option<(&str, &str)> {
     Some((words.next()?, words.next()?))
 }
 
+/// The name in an identity.
+pub(super) fn name_in(identity: &str) -> Option<&str> {
+    parts(identity).map(|(_, name)| name)
+}
+
 /// Tells whether records of these types exclude each other under one name: nothing that answers for an address can
 /// stand beside a CNAME (Cloudflare's errors 81053 and 81054).
 pub(crate) fn exclude(one: &str, other: &str) -> bool {

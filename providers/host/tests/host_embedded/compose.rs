@@ -175,9 +175,10 @@ pub(crate) async fn foreign_containers_are_left_alone() {
         ],
     )]);
     let live = world.observe(&desired).await;
-    let kinds = ipai_host::types();
-    let conflicts =
-        live.foreign.iter().filter(|f| kinds[1].conflict(&desired[0].attributes, f).is_some());
+    let kinds = ipai_core::Types::new(ipai_host::types());
+    let conflicts = live.foreign.iter().filter(|f| {
+        kinds.get(&desired[0].address).unwrap().conflict(&desired[0].attributes, f).is_some()
+    });
     assert_eq!(conflicts.count(), 1, "{:?}", live.foreign);
 }
 

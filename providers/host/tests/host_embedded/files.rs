@@ -98,8 +98,14 @@ pub(crate) async fn a_foreign_file_is_shown_until_it_is_adopted() {
     let desired = compile(raw);
     let live = world.observe(&desired).await;
     assert_eq!(live.foreign.len(), 1, "{:?}", live.foreign);
-    let kinds = ipai_host::types();
-    assert!(kinds[0].conflict(&desired[1].attributes, &live.foreign[0]).is_some());
+    let kinds = ipai_core::Types::new(ipai_host::types());
+    assert!(
+        kinds
+            .get(&desired[1].address)
+            .unwrap()
+            .conflict(&desired[1].attributes, &live.foreign[0])
+            .is_some()
+    );
     assert_eq!(live.foreign[0].title, "a file /etc/app/theirs on digitalocean.droplet.ops");
     // What already is as wanted can be taken over without a word.
     assert!(live.resources.iter().any(|l| l.address.name == "same"));
