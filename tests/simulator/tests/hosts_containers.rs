@@ -35,7 +35,7 @@ fn boot(address: Ipv4Addr) -> Boot {
     let user_data = format!(
         "#cloud-config\nssh_deletekeys: true\nssh_keys:\n  ed25519_private: |\n{}  ed25519_public: {}\nusers:\n  - name: deploy\n    \
          shell: /bin/sh\n    sudo: 'ALL=(ALL) NOPASSWD:ALL'\n    ssh_authorized_keys:\n      - {}\n\
-         runcmd:\n  - touch /root/ran\n",
+         runcmd:\n  - touch /var/tmp/ran\n",
         hosts_support::block(&key(1).private, 4),
         key(1).public,
         key(2).public
@@ -86,8 +86,8 @@ fn a_host_boots_by_its_user_data_lives_on_reboots_and_goes() {
     // 2: done with warnings, which is what a droplet says too, because its data source is deprecated.
     assert!(say(&session, "cloud-init status --wait || [ $? = 2 ]").contains("status: done"));
     assert_eq!(
-        say(&session, "hostname; sudo ls /root/ran; ps -o comm= 1"),
-        "web\n/root/ran\nsystemd"
+        say(&session, "hostname; sudo ls /var/tmp/ran; ps -o comm= 1"),
+        "web\n/var/tmp/ran\nsystemd"
     );
     say(&session, "sudo docker info && docker compose version && sudo touch /var/lib/docker/kept");
     drop(session);
