@@ -65,6 +65,7 @@ pub fn compile(inputs: &Inputs<'_>) -> (DesiredState, Vec<Diagnostic>) {
     let mut resources = Vec::with_capacity(inputs.stack.resources.len());
     resources.extend(inputs.stack.resources.iter().filter_map(|d| reader.resource(d)));
     let checks = reader.checks();
+    drop(renderer);
     settle(inputs, &mut resources, &mut problems);
     find_clashes(inputs.types, &resources, &mut problems);
     let resources = in_order(resources, &mut problems);

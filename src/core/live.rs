@@ -97,8 +97,12 @@ impl LiveState {
     /// Names this state of our own objects, whatever the order they were reported in; secrets by keyed digest.
     #[must_use]
     pub fn digest(&self) -> String {
-        let lines: BTreeSet<String> = self.resources.iter().map(describe).collect();
-        hash::short_hash(lines.into_iter().collect::<Vec<_>>().join("\n").as_bytes())
+        let names: BTreeSet<String> = self
+            .resources
+            .iter()
+            .map(|object| hash::sha256_hex(describe(object).as_bytes()))
+            .collect();
+        hash::short_hash_of(&names)
     }
 }
 

@@ -242,9 +242,7 @@ impl Plan {
     #[must_use]
     pub fn fingerprint(&self) -> String {
         let effective: Vec<&Action> = self.effective().collect();
-        let text =
-            serde_json::to_string(&(&self.stack, effective, &self.conflicts)).unwrap_or_default();
-        hash::short_hash(text.as_bytes())
+        hash::short_hash_of(&(&self.stack, effective, &self.conflicts))
     }
 }
 
