@@ -1,7 +1,9 @@
 //! Killed anywhere, run again, converges: every step of four scenarios, hit in every way.
 //!
-//! Plain `cargo test` hits each step once, in a way that rotates. `IPAI_FULL=1` hits each step in every way, and the
-//! fresh apply at every pair of steps. `IPAI_MATRIX_ONLY=fresh:17:sent` repeats one cell, `…+5:before` one pair.
+//! Plain `cargo test` hits each changing step once. `IPAI_FULL=1` hits every step in every way, and the fresh apply at
+//! pairs of steps: `IPAI_MATRIX_PAIRS` says how many first steps, spread evenly, are followed by every second one (6;
+//! `all` takes every one). `IPAI_MATRIX_SHARD=2/4` takes the second quarter of all this.
+//! `IPAI_MATRIX_ONLY=fresh:17:sent` repeats one cell, `fresh:17:sent+5:before` one pair.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -242,9 +244,9 @@ fn quick_blows(name: &str, at: u64, request: u64) -> Vec<Blow> {
     let kill = Blow { at, how: KILLS[turn % 3] };
     match name {
         "push files" => vec![Blow { at, how: How::Midway(u8::try_from(3 + at % 7).unwrap()) }],
-        _ if name.starts_with("GET ") && !at.is_multiple_of(3) => Vec::new(),
+        _ if name.starts_with("GET ") && !at.is_multiple_of(6) => Vec::new(),
         _ if name.starts_with("GET ") => {
-            vec![Blow { at: request, how: ANSWERS[turn / 3 % ANSWERS.len()] }]
+            vec![Blow { at: request, how: ANSWERS[turn / 6 % ANSWERS.len()] }]
         }
         "POST /v2/droplets" => {
             vec![Blow { at, how: How::Sent }, Blow { at: request, how: How::LostAnswer }]
@@ -327,6 +329,25 @@ impl Matrix {
     }
 }
 
+/// The steps of the fresh apply after which a second kill is tried at every step.
+fn first_kills(steps: usize) -> Vec<u64> {
+    let wanted = match std::env::var("IPAI_MATRIX_PAIRS").as_deref() {
+        Ok("all") => steps,
+        Ok(number) => number.parse().expect("a number or `all`"),
+        Err(_) => 6,
+    };
+    (0..wanted.min(steps)).map(|part| (part * steps / wanted + 1) as u64).collect()
+}
+
+/// This process's part of the work.
+fn shard(jobs: Vec<Job>) -> Vec<Job> {
+    let Ok(text) = std::env::var("IPAI_MATRIX_SHARD") else { return jobs };
+    let (number, of) = text.split_once('/').expect("NUMBER/OF");
+    let (number, of): (usize, usize) = (number.parse().unwrap(), of.parse().unwrap());
+    let own = |(at, job)| (at % of == number % of).then_some(job);
+    jobs.into_iter().enumerate().filter_map(own).collect()
+}
+
 fn is_set(name: &str) -> bool {
     std::env::var(name).is_ok_and(|value| !value.is_empty() && value != "0")
 }
@@ -343,14 +364,13 @@ fn killed_or_cheated_at_any_step_the_next_run_converges() {
         None => cells(&first.measures, full).into_iter().map(Job::One).collect(),
     };
     if full && only.is_none() {
-        jobs.extend((1..=first.measures[0].steps.len() as u64).map(Job::Pairs));
+        jobs.extend(first_kills(first.measures[0].steps.len()).into_iter().map(Job::Pairs));
     }
+    let jobs = shard(jobs);
     let matrix = Matrix { jobs, next: AtomicUsize::new(0), tally: Mutex::default() };
-    let threads = if only.is_some() {
-        1
-    } else {
-        std::thread::available_parallelism().map_or(2, usize::from) * 2
-    };
+    // Runs wait as often as they work.
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    let threads = if only.is_some() { 1 } else { cores + cores / 2 };
     std::thread::scope(|scope| {
         for number in 1..threads {
             let matrix = &matrix;
