@@ -18,8 +18,8 @@ use serde_json::Value;
 
 /// The addresses that people and other programs know, and what shows that the right service answers there.
 const SITES: [(&str, &str); 4] = [
-    ("https://chat.insightpulseai.com/api/v4/system/ping", "\"status\": \"OK\""),
-    ("https://boards.insightpulseai.com/api/v2/ping", "\"version\": \"7.11"),
+    ("https://chat.insightpulseai.com/api/v4/system/ping", "\"status\":\"OK\""),
+    ("https://boards.insightpulseai.com/api/v2/ping", "\"version\":\"7.11"),
     ("https://n8n.insightpulseai.com/healthz", "{\"status\":\"ok\"}"),
     ("https://superset.insightpulseai.com/health", "OK"),
 ];
@@ -132,7 +132,9 @@ fn the_ops_stack_comes_up_from_nothing_on_a_real_host_and_serves_its_four_sites(
         runtime: tokio::runtime::Runtime::new().unwrap(),
     };
     let applied = lab.ipai(&["apply", "--auto-approve"]).expect(0);
-    tell(&applied.all());
+    let all = applied.all();
+    let told = |line: &&str| line.starts_with("check ") || line.starts_with("Apply complete");
+    all.lines().filter(told).for_each(tell);
     lab.ipai(&["plan", "--detailed-exitcode"]).expect(0).says("No changes.");
 
     let address = droplet_address(&lab.folder().join("world.json"));

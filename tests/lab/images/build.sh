@@ -102,5 +102,9 @@ if [ "$(cat "$cache/image-store" 2> /dev/null)" != "$store" ] || ! docker volume
   say "$store"
 fi
 # Older stores, but for those of droplets that are still there.
-docker volume ls --quiet --filter label=ipai.lab=images | grep -vx "$store" | xargs -r -n 1 docker volume rm > /dev/null 2>&1 || :
+older=$(docker volume ls --quiet --filter label=ipai.lab=images | grep -vx "$store" || :)
+for volume in $older; do
+  say "removing the older store $volume"
+  docker volume rm "$volume" > /dev/null 2>&1 || say "$volume is in use"
+done
 echo "$store"

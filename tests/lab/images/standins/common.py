@@ -75,7 +75,7 @@ class Service(http.server.BaseHTTPRequestHandler):
         return token if kind.lower() == "bearer" else ""
 
     def send_json(self, status, value, headers=()):
-        self.send_bytes(status, "application/json", json.dumps(value).encode(), headers)
+        self.send_bytes(status, "application/json", json.dumps(value, separators=(",", ":")).encode(), headers)
 
     def send_page(self, text):
         self.send_bytes(200, "text/html; charset=utf-8", f"<!doctype html><title>{text}</title><p>{text}".encode())
