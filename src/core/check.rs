@@ -129,7 +129,7 @@ fn render_url(
 }
 
 fn members(table: &Table) -> BTreeMap<String, Json> {
-    table.0.iter().map(|(key, entry)| (key.clone(), to_json(&entry.node))).collect()
+    table.iter().map(|(key, entry)| (key.clone(), to_json(&entry.node))).collect()
 }
 
 fn to_json(node: &Node) -> Json {

@@ -88,7 +88,7 @@ struct Reader<'a> {
 /// Where the keys of a resource stand. Held only while there is something to complain about: for large stacks it
 /// would be a good part of everything.
 fn spans(declared: &Declared) -> BTreeMap<String, Span> {
-    declared.table.0.iter().map(|(key, entry)| (key.clone(), entry.node.span.clone())).collect()
+    declared.table.iter().map(|(key, entry)| (key.clone(), entry.node.span.clone())).collect()
 }
 
 /// What reading one resource gathers besides its attributes.
@@ -172,7 +172,7 @@ impl Reader<'_> {
     fn report_unknown_keys(&mut self, kind: &dyn ResourceType, declared: &Declared) {
         let known = kind.schema().iter().map(|attribute| attribute.name).chain(COMMON);
         let what = format!("`{}`", declared.address);
-        for (key, entry) in &declared.table.0 {
+        for (key, entry) in declared.table.iter() {
             if !known.clone().any(|name| name == key) {
                 self.problems.push(unknown_key(key, &what, known.clone(), &entry.key));
             }
@@ -218,7 +218,7 @@ impl Reader<'_> {
                         self.value(&format!("{key}.{name}"), inner, &entry.node, gathered)?,
                     ))
                 };
-                let values: Vec<Option<(String, Value)>> = table.0.iter().map(read).collect();
+                let values: Vec<Option<(String, Value)>> = table.iter().map(read).collect();
                 values.into_iter().collect::<Option<BTreeMap<_, _>>>().map(Value::Map)
             }
             (Kind::Content, Data::Table(table)) => self.content(key, table, node, gathered),

@@ -105,7 +105,7 @@ impl<'a> Fields<'a> {
 
     /// Ends reading: keys that nobody asked for are errors, with the nearest known one suggested.
     pub fn finish(self) {
-        for (key, entry) in &self.table.0 {
+        for (key, entry) in self.table.iter() {
             if !self.known.contains(key.as_str()) {
                 self.problems.push(unknown_key(
                     key,

@@ -163,7 +163,7 @@ fn section<'a>(
     key: &str,
     problems: &mut Vec<Diagnostic>,
 ) -> Option<(&'a Span, &'a Table)> {
-    let entry = root.0.get(key)?;
+    let entry = root.entry(key)?;
     if let Data::Table(table) = &entry.node.data {
         return Some((&entry.key, table));
     }
@@ -210,7 +210,7 @@ fn read_ssh(root: &Table, problems: &mut Vec<Diagnostic>) -> Ssh {
 
 fn read_variables(root: &Table, problems: &mut Vec<Diagnostic>) -> BTreeMap<String, Node> {
     let mut variables = BTreeMap::new();
-    for (name, entry) in section(root, "var", problems).into_iter().flat_map(|s| &s.1.0) {
+    for (name, entry) in section(root, "var", problems).into_iter().flat_map(|s| s.1.iter()) {
         if matches!(entry.node.data, Data::Other(_) | Data::Table(_)) {
             problems.push(wrong_type(name, &entry.node, "a string, integer, boolean or array"));
         }
@@ -225,7 +225,7 @@ fn named_tables<'a>(
     problems: &mut Vec<Diagnostic>,
 ) -> Vec<(&'a String, &'a Span, &'a Table)> {
     let mut found = Vec::new();
-    for (name, entry) in section(root, key, problems).into_iter().flat_map(|s| &s.1.0) {
+    for (name, entry) in section(root, key, problems).into_iter().flat_map(|s| s.1.iter()) {
         check_name(name, &entry.key, problems);
         match &entry.node.data {
             Data::Table(table) => found.push((name, &entry.key, table)),
@@ -332,7 +332,7 @@ fn read_checks(root: &Table, problems: &mut Vec<Diagnostic>) -> BTreeMap<String,
 fn read_resources(root: Table, types: &Types, problems: &mut Vec<Diagnostic>) -> Vec<Declared> {
     let mut resources = Vec::new();
     let providers: BTreeSet<&str> = types.iter().map(|t| t.provider()).collect();
-    for (provider, entry) in root.0 {
+    for (provider, entry) in root {
         if SECTIONS.contains(&provider.as_str()) {
             continue;
         }
@@ -357,13 +357,13 @@ fn read_provider(
 ) {
     let kinds: Vec<&str> =
         types.iter().filter(|t| t.provider() == provider).map(|t| t.name()).collect();
-    for (kind, entry) in table.0 {
+    for (kind, entry) in table {
         if !kinds.contains(&kind.as_str()) {
             problems.push(unknown_type(provider, &kind, &kinds, &entry.key));
             continue;
         }
         let Some(table) = take_table(&kind, entry.node, problems) else { continue };
-        for (name, entry) in table.0 {
+        for (name, entry) in table {
             check_name(&name, &entry.key, problems);
             if let Some(table) = take_table(&name, entry.node, problems) {
                 let address = Address::new(provider, &kind, &name);
@@ -404,7 +404,7 @@ pub fn named_files(stack: &Stack) -> BTreeMap<String, Span> {
 }
 
 fn collect_files(table: &Table, files: &mut BTreeMap<String, Span>) {
-    for entry in table.0.values() {
+    for (_, entry) in table.iter() {
         let Data::Table(inner) = &entry.node.data else { continue };
         match content_source(inner) {
             Some((_, path, span)) => {
@@ -418,12 +418,12 @@ fn collect_files(table: &Table, files: &mut BTreeMap<String, Span>) {
 /// Reads `{ template = "path" }` or `{ file = "path" }`; the first part tells whether it is a template.
 #[must_use]
 pub fn content_source(table: &Table) -> Option<(bool, &str, &Span)> {
-    let (key, entry) = table.0.iter().next()?;
+    let (key, entry) = table.iter().next()?;
     let Data::Text(path) = &entry.node.data else { return None };
     let template = match key.as_str() {
         "template" => true,
         "file" => false,
         _ => return None,
     };
-    (table.0.len() == 1).then_some((template, path.as_str(), &entry.node.span))
+    (table.iter().len() == 1).then_some((template, path.as_str(), &entry.node.span))
 }

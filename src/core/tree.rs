@@ -1,6 +1,5 @@
 //! TOML with positions kept: every key and value knows where it stands.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use toml::Spanned;
@@ -37,9 +36,9 @@ pub enum Data {
     Other(String),
 }
 
-/// A table: entries by key, each with the place of its key.
+/// A table: entries in the order of their keys, each with the place of its key. Small and many, so they lie side by side.
 #[derive(Clone, Debug, Default)]
-pub struct Table(pub BTreeMap<String, Entry>);
+pub struct Table(Vec<(String, Entry)>);
 
 /// A key's place and its value.
 #[derive(Clone, Debug)]
@@ -66,23 +65,59 @@ impl Data {
 }
 
 impl Table {
+    fn place(&self, key: &str) -> Result<usize, usize> {
+        self.0.binary_search_by(|(known, _)| known.as_str().cmp(key))
+    }
+
     /// The value under `key`.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Node> {
-        self.0.get(key).map(|entry| &entry.node)
+        self.entry(key).map(|entry| &entry.node)
+    }
+
+    /// The value under `key`, with the place of the key.
+    #[must_use]
+    pub fn entry(&self, key: &str) -> Option<&Entry> {
+        self.place(key).ok().map(|place| &self.0[place].1)
+    }
+
+    /// All keys with their entries, in the order of the keys.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&String, &Entry)> {
+        self.0.iter().map(|(key, entry)| (key, entry))
     }
 
     /// Lays `over` upon this table, key by key; tables merge, everything else is replaced.
     pub fn overlay(&mut self, over: Self) {
         for (key, entry) in over.0 {
-            match (self.0.get_mut(&key).map(|e| &mut e.node.data), entry.node.data) {
-                (Some(Data::Table(mine)), Data::Table(theirs)) => mine.overlay(theirs),
-                (_, data) => {
-                    let node = Node { span: entry.node.span, data };
-                    self.0.insert(key, Entry { key: entry.key, node });
-                }
+            match self.place(&key) {
+                Err(place) => self.0.insert(place, (key, entry)),
+                Ok(place) => match (&mut self.0[place].1, entry) {
+                    (
+                        Entry { node: Node { data: Data::Table(mine), .. }, .. },
+                        Entry { node: Node { data: Data::Table(theirs), .. }, .. },
+                    ) => mine.overlay(theirs),
+                    (mine, theirs) => *mine = theirs,
+                },
             }
         }
+    }
+}
+
+impl FromIterator<(String, Entry)> for Table {
+    fn from_iter<I: IntoIterator<Item = (String, Entry)>>(entries: I) -> Self {
+        let mut entries: Vec<(String, Entry)> = entries.into_iter().collect();
+        entries.sort_by(|a, b| a.0.cmp(&b.0));
+        entries.shrink_to_fit();
+        Self(entries)
+    }
+}
+
+impl IntoIterator for Table {
+    type Item = (String, Entry);
+    type IntoIter = std::vec::IntoIter<(String, Entry)>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
     }
 }
 
@@ -114,7 +149,7 @@ fn convert_table(file: &Arc<str>, table: DeTable<'_>) -> Table {
         let span = Span::new(file, key.span());
         (key.into_inner().into_owned(), Entry { key: span, node: convert(file, value) })
     };
-    Table(table.into_iter().map(entry).collect())
+    table.into_iter().map(entry).collect()
 }
 
 fn convert(file: &Arc<str>, value: Spanned<DeValue<'_>>) -> Node {

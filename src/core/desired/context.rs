@@ -76,7 +76,7 @@ fn any_text(table: &Table, wanted: &dyn Fn(&str) -> bool) -> bool {
             _ => false,
         }
     }
-    table.0.values().any(|entry| within(&entry.node, wanted))
+    table.iter().any(|(_, entry)| within(&entry.node, wanted))
 }
 
 fn plain(node: &Node) -> Jinja {
@@ -85,6 +85,6 @@ fn plain(node: &Node) -> Jinja {
         Data::Int(int) => Jinja::from(*int),
         Data::Bool(truth) => Jinja::from(*truth),
         Data::List(items) => items.iter().map(plain).collect(),
-        Data::Table(table) => table.0.iter().map(|(k, e)| (k.clone(), plain(&e.node))).collect(),
+        Data::Table(table) => table.iter().map(|(k, e)| (k.clone(), plain(&e.node))).collect(),
     }
 }

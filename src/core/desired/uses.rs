@@ -41,7 +41,7 @@ fn collect<'a>(table: &'a Table, files: &'a BTreeMap<String, String>, texts: &mu
     match content_source(table) {
         Some((true, path, _)) => texts.extend(files.get(path).map(String::as_str)),
         Some((false, ..)) => {}
-        None => table.0.values().for_each(|entry| collect_node(&entry.node, files, texts)),
+        None => table.iter().for_each(|(_, entry)| collect_node(&entry.node, files, texts)),
     }
 }
 

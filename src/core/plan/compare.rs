@@ -136,6 +136,7 @@ impl<'a> Planner<'a> {
                 created.changes.push(change(attribute.name, None, Some(value), false));
             }
         }
+        created.changes.shrink_to_fit();
         created
     }
 
@@ -162,6 +163,7 @@ impl<'a> Planner<'a> {
                 );
             }
         }
+        changes.shrink_to_fit();
         let forced: Vec<String> =
             changes.iter().filter(|c| c.forces_replace).map(|c| c.name.clone()).collect();
         // What is not ipai's making cannot be made anew.
