@@ -140,6 +140,7 @@ impl Changes {
             expected: self.expected,
             claim: self.claim.to_text(),
             record,
+            swept: self.claim.folders(),
         };
         (push, manifest)
     }

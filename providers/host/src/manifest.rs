@@ -1,6 +1,6 @@
 //! The manifest on a host: which paths and projects are ours, and what was applied last.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ipai_core::{Address, Fault, RemoteError, hash};
 use serde::{Deserialize, Serialize};
@@ -139,6 +139,12 @@ impl Manifest {
     pub(crate) fn to_text(&self) -> String {
         // A map with text keys always serialises.
         serde_json::to_string_pretty(self).map(|text| text + "\n").unwrap_or_default()
+    }
+
+    /// Every folder that holds something of ours: where a push that was killed may have left its temporary files.
+    pub(crate) fn folders(&self) -> BTreeSet<String> {
+        let files = self.files.keys().map(|file| path::split(file).0.to_owned());
+        files.chain(self.projects.values().map(|project| project.directory.clone())).collect()
     }
 
     /// What was applied last, without lines that are no addresses.

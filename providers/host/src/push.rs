@@ -6,7 +6,7 @@
 
 mod stream;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -37,6 +37,8 @@ pub(crate) struct Push {
     pub(crate) claim: String,
     /// The manifest afterwards.
     pub(crate) record: String,
+    /// Folders in which an earlier push that was killed may have left something.
+    pub(crate) swept: BTreeSet<String>,
 }
 
 /// One file to write.
@@ -137,13 +139,15 @@ impl Push {
     fn clean_up(&self, script: &mut String, folders: &BTreeMap<&str, Vec<&str>>) {
         let home = manifest::folder(&self.stack);
         let all: Vec<String> = folders.keys().map(|f| (*f).to_owned()).chain([home]).collect();
-        let left: Vec<String> = all
-            .iter()
-            .map(|folder| format!("{}/.ipai-new.*", quote(&format!(".{folder}"))))
-            .collect();
+        let swept: BTreeSet<&String> = all.iter().chain(&self.swept).collect();
+        let left =
+            swept.iter().map(|folder| format!("{}/.ipai-new.*", quote(&format!(".{folder}"))));
+        let left: Vec<String> = left.collect();
         let own: Vec<String> =
             all.iter().map(|folder| quote(&format!(".{folder}/{}", self.temporary()))).collect();
-        let _ = writeln!(script, "rm -rf -- {}", left.join(" "));
+        for chunk in left.chunks(CHUNK) {
+            let _ = writeln!(script, "rm -rf -- {}", chunk.join(" "));
+        }
         let _ = writeln!(script, "trap {} EXIT", quote(&format!("rm -rf -- {}", own.join(" "))));
     }
 

@@ -214,3 +214,16 @@ fn a_repeated_push_is_done_and_a_strange_manifest_stops_it() {
     assert!(error.cause.contains("was changed since it was read"), "{error}");
     assert_eq!(read(root.path(), "/etc/a"), "A");
 }
+
+#[test]
+fn what_a_killed_push_left_in_another_folder_of_ours_is_swept() {
+    let root = tempfile::TempDir::new().unwrap();
+    let left = root.path().join("srv/site/.ipai-new.dead");
+    std::fs::create_dir_all(&left).unwrap();
+    std::fs::write(left.join("page"), "half").unwrap();
+    let push = Push { swept: ["/srv/site".to_owned()].into(), ..push(Vec::new()) };
+    let input = stream::pack(&push).unwrap();
+    assert_eq!(run(root.path(), &push, &input).exit, 0);
+    assert_eq!(leftovers(root.path()), "");
+    assert!(root.path().join("srv/site").exists());
+}
