@@ -32,6 +32,7 @@ initialise() {
     local_psql --dbname postgres --set db="$POSTGRES_DB" <<< 'CREATE DATABASE :"db"'
   fi
   local script
+  # shellcheck disable=SC1090
   for script in /docker-entrypoint-initdb.d/*; do
     case $script in
       *.sh) if [ -x "$script" ]; then "$script"; else . "$script"; fi ;;
