@@ -479,7 +479,7 @@ fn in_order(
             let place: BTreeMap<Address, usize> =
                 order.into_iter().enumerate().map(|(i, a)| (a, i)).collect();
             let mut sorted = resources;
-            sorted.sort_by_key(|r| place.get(&r.address).copied());
+            sorted.sort_by_cached_key(|r| place.get(&r.address).copied());
             sorted
         }
         Err(cycle) => {
