@@ -1,11 +1,12 @@
 //! Carrying a plan out: as parallel as its dependencies allow, in batches where providers like batches.
 
+mod outcome;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use ipai_core::desired::{compile, without};
-use ipai_core::plan::Summary;
 use ipai_core::{
     Action, Address, DesiredResource, Event, Events, Execute, Fault, Job, JobResult, LiveResource,
     LiveState, Outputs, Plan, RemoteError, Verb,
@@ -14,37 +15,7 @@ use tokio::task::JoinSet;
 
 use crate::load::Loaded;
 pub use crate::stop::Stop;
-
-/// How an apply ended.
-#[derive(Debug, Default)]
-pub struct Report {
-    /// What was done.
-    pub done: Vec<(Address, Verb)>,
-    /// What failed, and why.
-    pub failed: Vec<(Address, RemoteError)>,
-    /// What was not tried, and what it would have needed; nothing when the apply was stopped.
-    pub skipped: Vec<(Address, Option<Address>)>,
-    /// What resources produce now.
-    pub outputs: BTreeMap<Address, Outputs>,
-    /// What could not be written down after all else went well; costs nothing but the name of a later drift.
-    pub forgotten: Option<RemoteError>,
-}
-
-impl Report {
-    /// Tells whether everything was done.
-    #[must_use]
-    pub fn is_complete(&self) -> bool {
-        self.failed.is_empty() && self.skipped.is_empty()
-    }
-
-    /// Counts what was done.
-    #[must_use]
-    pub fn summary(&self) -> Summary {
-        let mut summary = Summary::default();
-        self.done.iter().for_each(|(_, verb)| summary.count(*verb));
-        summary
-    }
-}
+pub use outcome::Report;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Progress {

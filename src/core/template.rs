@@ -1,5 +1,6 @@
 //! Templates: minijinja in strict mode, with every use of a secret and of another resource's output noted.
 
+mod depth;
 mod filters;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,7 +8,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::{Enumerator, Object, ObjectRepr, ValueKind};
+use minijinja::value::{Enumerator, Object, ObjectRepr, Rest, ValueKind};
 use minijinja::{
     AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value as Jinja,
     escape_formatter,
@@ -21,6 +22,10 @@ use crate::value::Value;
 
 /// What stands in a text whose real value is not there yet. It never leaves the process as a value.
 const PLACEHOLDER: &str = "(known after apply)";
+
+/// What one template may spend: a step costs one, and so do 64 bytes of text. The largest template that anybody writes by
+/// hand takes a hundredth of it, and what uses it all up is stopped in a fraction of a second, at 16 MB.
+const FUEL: u64 = 250_000;
 
 /// What stands in a message where a secret stood.
 const HIDDEN: &str = "(sensitive value)";
@@ -114,15 +119,18 @@ impl Renderer {
             Origin::File(file) => &**file,
             Origin::Inline(span) => &*span.file,
         };
-        let result = self.environment.render_named_str(name, source, root);
-        let mut uses = std::mem::take(&mut *lock(&uses));
-        match result {
-            Ok(text) => {
-                uses.rendered.text = text;
-                Ok(uses.rendered)
+        let Some(stack) = depth::needed_stack(source) else { return Err(endless(origin)) };
+        stacker::maybe_grow(stack, stack, || {
+            let result = self.environment.render_named_str(name, source, root);
+            let mut uses = std::mem::take(&mut *lock(&uses));
+            match result {
+                Ok(text) => {
+                    uses.rendered.text = text;
+                    Ok(uses.rendered)
+                }
+                Err(error) => Err(self.explain(&error, &uses, source, origin)),
             }
-            Err(error) => Err(self.explain(&error, &uses, source, origin)),
-        }
+        })
     }
 
     /// Takes the secrets that the template used out of a message about it: an error may quote what it choked on.
@@ -154,6 +162,9 @@ impl Renderer {
                 return Diagnostic::error("Undefined name").detail(detail).at(&span);
             }
             return self.undefined(&self.redact(name, uses)).at(&span);
+        }
+        if error.kind() == ErrorKind::OutOfFuel {
+            return endless(origin);
         }
         let detail = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
         let detail = self.redact(&detail, uses);
@@ -205,8 +216,32 @@ impl Renderer {
     }
 }
 
+/// The error of a template that asks for more than one may have.
+fn endless(origin: &Origin) -> Diagnostic {
+    let (what, span) = match origin {
+        Origin::File(file) => (format!("`{file}`"), Span::new(file, 0..0)),
+        Origin::Inline(span) => (format!("A value in `{}`", span.file), span.clone()),
+    };
+    let code = depth::MOST_CODE >> 10;
+    Diagnostic::error("The template takes too much")
+        .detail(format!(
+            "{what} has more than {code} KB of code, or takes more than {FUEL} steps; 64 bytes of text count as one."
+        ))
+        .hint("look for a loop over a large `range`, or a text that grows with every turn")
+        .at(&span)
+}
+
+fn no_namespace(_: Rest<Jinja>) -> Result<Jinja, Error> {
+    let detail = "`namespace` is not available in stacks: values do not change once they are made";
+    Err(Error::new(ErrorKind::InvalidOperation, detail))
+}
+
 fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
+    environment.set_fuel(Some(FUEL));
+    environment.set_recursion_limit(depth::MOST_RECURSION);
+    // The one value that can be changed, and so hold itself, or grow deeper with every turn of a loop.
+    environment.add_function("namespace", no_namespace);
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_auto_escape_callback(|_| AutoEscape::None);
     if let Ok(syntax) = SyntaxConfig::builder().keep_trailing_newline(true).build() {
@@ -221,11 +256,14 @@ fn environment() -> Environment<'static> {
 /// none.
 #[must_use]
 pub fn named_secrets(source: &str) -> BTreeSet<String> {
-    let environment = environment();
-    let Ok(template) = environment.template_from_str(source) else { return BTreeSet::new() };
-    let names = template.undeclared_variables(true);
-    let secrets = names.iter().filter_map(|name| name.strip_prefix("secret."));
-    secrets.filter_map(|rest| rest.split('.').next()).map(str::to_owned).collect()
+    let Some(stack) = depth::needed_stack(source) else { return BTreeSet::new() };
+    stacker::maybe_grow(stack, stack, || {
+        let environment = environment();
+        let Ok(template) = environment.template_from_str(source) else { return BTreeSet::new() };
+        let names = template.undeclared_variables(true);
+        let secrets = names.iter().filter_map(|name| name.strip_prefix("secret."));
+        secrets.filter_map(|rest| rest.split('.').next()).map(str::to_owned).collect()
+    })
 }
 
 /// Writes truth as TOML, YAML and JSON do, and refuses a resource where one of its outputs is meant.
