@@ -347,3 +347,41 @@ fn usage_errors_exit_with_1() {
     world.run(&["plan", "--bogus"]).expect(1);
     world.run(&["apply"]).expect(1).says("--auto-approve");
 }
+
+#[test]
+fn a_compose_file_that_is_not_yaml_is_shown_at_the_line_of_its_template() {
+    refused(
+        |world| world.edit("compose.yaml", "    restart: \"no\"", "    restart: : no"),
+        &["Not a Compose file", "compose.yaml:21:5", "restart: : no"],
+    );
+}
+
+#[test]
+fn user_data_that_is_not_yaml_is_shown_at_the_line_of_its_template() {
+    refused(
+        |world| world.write("cloud-init.yaml", "#cloud-config\nruncmd: [\n"),
+        &["user-data is not a YAML mapping", "cloud-init.yaml:"],
+    );
+}
+
+#[test]
+fn a_permission_to_lose_what_nobody_has() {
+    let world = World::new();
+    let typo = ["--auto-approve", "--allow-data-loss", "digitalocean.droplet.wbe"];
+    for command in ["apply", "destroy"] {
+        let arguments: Vec<&str> = [command].into_iter().chain(typo).collect();
+        world
+            .run(&arguments)
+            .expect(1)
+            .says("No such resource")
+            .says("did you mean digitalocean.droplet.web?");
+    }
+    assert!(world.droplets().is_empty() && world.records().is_empty(), "nothing was changed");
+}
+
+#[test]
+fn a_domain_for_a_new_stack_that_is_none() {
+    let world = World::new();
+    world.run(&["init", "new", "--domain", "foo bar"]).expect(1).says("Not a domain");
+    assert!(!world.stack().join("new").exists());
+}

@@ -9,7 +9,7 @@ use ipai_core::plan::{Options, Plan, moved};
 use ipai_core::{Address, Events, Reason};
 
 use super::locked::{Locking, locked, mind_the_lock};
-use super::plan::Subset;
+use super::plan::{Subset, must_be_known};
 use super::progress::Progress;
 use super::world::{Planned, World};
 use super::{Failed, Outcome, Run, exit, now, parse_addresses, show};
@@ -132,6 +132,10 @@ pub(super) async fn carry_out(
     progress: &Progress,
 ) -> Outcome {
     let plan = &planned.proposal.plan;
+    let losses = parse_addresses(&consent.data_loss, run)?;
+    let declared = world.loaded.stack.resources.iter().map(|declared| &declared.address);
+    let known = declared.chain(plan.actions.iter().map(|action| &action.address)).collect();
+    must_be_known(run, losses.iter(), &known, "is neither in the stack nor in the plan")?;
     if consent.json {
         let now = now();
         let first = report::version_message(env!("CARGO_PKG_VERSION"), Some(&now));
@@ -139,7 +143,7 @@ pub(super) async fn carry_out(
         messages
             .for_each(|message| run.print(&format!("{}\n", report::json_text(&message, false))));
     } else {
-        let approved = parse_addresses(&consent.data_loss, run)?;
+        let approved = losses;
         let destroy = plan.actions.iter().any(|action| action.reason == Reason::Destroyed);
         run.print(&report::plan_text(plan, &run.output, &PlanOptions { destroy, approved }));
     }

@@ -43,6 +43,14 @@ pub(super) fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
             Diagnostic::error("Not a stack name").detail(detail).hint("ipai init stacks/web"),
         ));
     }
+    if !is_domain(&arguments.domain) {
+        let detail = format!("`{}` is not one.", arguments.domain);
+        return Err(run.problem(
+            Diagnostic::error("Not a domain")
+                .detail(detail)
+                .hint("ipai init stacks/web --domain example.org"),
+        ));
+    }
     if let Some(existing) =
         FILES.iter().map(|(file, _)| folder.join(file)).find(|path| path.exists())
     {
@@ -71,6 +79,18 @@ pub(super) fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
         "Made the stack `{name}` in {shown}. Next:\n\n  ipai -C {shown} --sandbox apply --auto-approve   # try it on this machine\n  ipai -C {shown} --sandbox plan                   # No changes.\n  ipai explain                                     # what else a stack may have\n"
     ));
     Ok(exit::OK)
+}
+
+/// Labels of letters, digits and `-`, at least two, the whole within DNS's 253 characters (RFC 1035, section 2.3.4).
+fn is_domain(text: &str) -> bool {
+    let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.chars().all(legal)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    text.len() <= 253 && text.contains('.') && text.split('.').all(label)
 }
 
 fn cannot_write(run: &Run<'_>, path: &Path, error: &std::io::Error) -> Failed {

@@ -1,9 +1,10 @@
 //! `ipai plan`
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use ipai_core::plan::{Options, Plan, SavedPlan};
-use ipai_core::{Diagnostic, Sources};
+use ipai_core::{Address, Diagnostic, Sources};
 
 use super::progress::Progress;
 use super::world::World;
@@ -47,21 +48,27 @@ impl Subset {
             replace: parse_addresses(&self.replace, run)?,
             destroy: false,
         };
-        let declared = |address: &&ipai_core::Address| {
-            !world.loaded.stack.resources.iter().any(|d| d.address == **address)
-        };
-        if let Some(unknown) = options.targets.iter().chain(&options.replace).find(declared) {
-            let names: Vec<String> =
-                world.loaded.stack.resources.iter().map(|d| d.address.to_string()).collect();
-            let text = unknown.to_string();
-            let near = ipai_core::diagnostic::nearest(&text, names.iter().map(String::as_str));
-            let mut problem = Diagnostic::error("No such resource")
-                .detail(format!("`{text}` is not in the stack."));
-            problem.hint = near.map(|near| format!("did you mean {near}?"));
-            return Err(run.problem(problem));
-        }
+        let named = options.targets.iter().chain(&options.replace);
+        let declared = world.loaded.stack.resources.iter().map(|declared| &declared.address);
+        must_be_known(run, named, &declared.collect(), "is not in the stack")?;
         Ok(options)
     }
+}
+
+/// Refuses an address that nothing has, with the nearest one that something does.
+pub(super) fn must_be_known<'a>(
+    run: &Run<'_>,
+    mut named: impl Iterator<Item = &'a Address>,
+    known: &BTreeSet<&Address>,
+    why: &str,
+) -> Result<(), Failed> {
+    let Some(unknown) = named.find(|address| !known.contains(address)) else { return Ok(()) };
+    let names: Vec<String> = known.iter().map(ToString::to_string).collect();
+    let text = unknown.to_string();
+    let near = ipai_core::diagnostic::nearest(&text, names.iter().map(String::as_str));
+    let mut problem = Diagnostic::error("No such resource").detail(format!("`{text}` {why}."));
+    problem.hint = near.map(|near| format!("did you mean {near}?"));
+    Err(run.problem(problem))
 }
 
 pub(super) async fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {

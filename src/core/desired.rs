@@ -1,6 +1,7 @@
 //! From a stack's text to the desired state: rendering, type checks, references, canonical attributes.
 
 mod context;
+mod origin;
 mod uses;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -125,6 +126,8 @@ impl Reader<'_> {
                 key: self.inputs.key,
                 problems: self.problems,
             });
+            let found = &mut self.problems[before..];
+            origin::point_into_templates(found, &resource, declared, self.inputs.files);
         }
         resource.spans.clear();
         Some(resource)

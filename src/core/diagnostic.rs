@@ -48,6 +48,8 @@ pub struct Diagnostic {
     pub hint: Option<String>,
     /// Where, when a file is at fault.
     pub at: Option<Span>,
+    /// The line, from 1, of the text that was rendered for what stands at `at`.
+    pub rendered_line: Option<usize>,
 }
 
 impl Diagnostic {
@@ -60,6 +62,7 @@ impl Diagnostic {
             detail: None,
             hint: None,
             at: None,
+            rendered_line: None,
         }
     }
 
@@ -87,6 +90,13 @@ impl Diagnostic {
     #[must_use]
     pub fn at(mut self, span: &Span) -> Self {
         self.at = Some(span.clone());
+        self
+    }
+
+    /// Says on which line of a rendered text it is, from 1; the line is then sought in the template.
+    #[must_use]
+    pub fn on_rendered_line(mut self, line: usize) -> Self {
+        self.rendered_line = Some(line);
         self
     }
 

@@ -237,11 +237,16 @@ fn labels(stack: &StackId, address: &str, project: &Project, digests: &Digests) 
 
 /// The diagnostic for YAML that cannot be read.
 pub(crate) fn not_yaml(error: &yaml::YamlError) -> Diagnostic {
-    let place = match error.line {
-        0 => String::new(),
-        line => format!("line {line}, column {} of the rendered text: ", error.column),
-    };
-    Diagnostic::error("Not a Compose file").detail(format!("{place}{}", error.message))
+    let problem = Diagnostic::error("Not a Compose file");
+    match usize::try_from(error.line) {
+        Err(_) | Ok(0) => problem.detail(error.message.clone()),
+        Ok(line) => problem
+            .detail(format!(
+                "line {line}, column {} of the rendered text: {}",
+                error.column, error.message
+            ))
+            .on_rendered_line(line),
+    }
 }
 
 #[cfg(test)]

@@ -51,11 +51,13 @@ pub(super) fn check(text: &str, sensitive: bool) -> Result<(), Diagnostic> {
 fn top_level(text: &str, sensitive: bool) -> Result<BTreeMap<String, IgnoredAny>, Diagnostic> {
     let parsed = serde_saphyr::from_str::<Option<BTreeMap<String, IgnoredAny>>>(text);
     parsed.map(Option::unwrap_or_default).map_err(|error| {
-        let place = error.location().map(|at| format!("line {}", at.line()));
-        let place = place.unwrap_or_else(|| "somewhere".into());
+        let line = error.location().and_then(|at| usize::try_from(at.line()).ok());
+        let place = line.map_or_else(|| "somewhere".into(), |line| format!("line {line}"));
         // The parser quotes the text, which may hold a secret.
         let why = if sensitive { String::new() } else { format!(": {}", first_line(&error)) };
-        Diagnostic::error("user-data is not a YAML mapping").detail(format!("{place}{why}."))
+        let problem =
+            Diagnostic::error("user-data is not a YAML mapping").detail(format!("{place}{why}."));
+        line.map(|line| problem.clone().on_rendered_line(line)).unwrap_or(problem)
     })
 }
 

@@ -40,7 +40,16 @@ fn describe(error: &serde_saphyr::Error) -> YamlError {
     YamlError {
         line: place.map_or(0, |place| place.line()),
         column: place.map_or(0, |place| place.column()),
-        message: message.lines().next().unwrap_or("not YAML").to_owned(),
+        message: plain(message.lines().next().unwrap_or("not YAML")),
+    }
+}
+
+/// The parser's words without the place, which is told apart, and without advice to those who write Rust.
+fn plain(message: &str) -> String {
+    let message = message.split(" at line ").next().unwrap_or(message);
+    match message {
+        text if text.starts_with("cannot deserialize null") => "a key is missing here".into(),
+        text => text.to_owned(),
     }
 }
 
