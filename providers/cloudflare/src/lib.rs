@@ -34,7 +34,7 @@ pub use connection::Connection;
 pub use dns_record::DnsRecord;
 pub use execute::CloudflareExecutor;
 pub use lock::CloudflareLock;
-pub use observe::CloudflareObserver;
+pub use observe::{CloudflareObserver, Reading, read_recorded};
 pub use probe::CloudflareProbe;
 pub use settings::{DEFAULT_BASE_URL, Limits, Settings};
 

@@ -208,7 +208,8 @@ pub(crate) fn is_lock(record: &Record) -> bool {
         && record.content.as_deref().map(txt::canonical).as_deref() == Some(CONTENT)
 }
 
-fn found(record: &Record) -> Found {
+/// What a record that is a lock says.
+pub(crate) fn found(record: &Record) -> Found {
     let changed = [&record.created_on, &record.modified_on, &record.comment_modified_on];
     let times: Option<Vec<Moment>> =
         changed.into_iter().flatten().map(|text| moment(text)).collect();

@@ -1,5 +1,7 @@
 //! Observing: what stands in the zones of the desired records.
 
+mod recorded;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use ipai_core::{
@@ -17,6 +19,8 @@ use crate::patience::Teller;
 use crate::reader::Reader;
 use crate::wire::Record;
 use crate::zones;
+
+pub use recorded::{Reading, read_recorded};
 
 /// Looks at the zones that the stack's records are in: one lookup and one list for each, side by side. It can send
 /// nothing but reading calls.

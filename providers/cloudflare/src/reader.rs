@@ -78,7 +78,8 @@ impl Reader {
     }
 }
 
-fn check(record: &Record, attempted: &str) -> Result<(), Failure> {
+/// Refuses a record whose id cannot stand in a path.
+pub(crate) fn check(record: &Record, attempted: &str) -> Result<(), Failure> {
     if is_id(&record.id) {
         return Ok(());
     }

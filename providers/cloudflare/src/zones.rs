@@ -37,7 +37,7 @@ pub(crate) async fn find(
 }
 
 /// The one zone of these that Cloudflare serves.
-fn choose(found: &[Zone], attempted: String) -> Result<Zone, RemoteError> {
+pub(crate) fn choose(found: &[Zone], attempted: String) -> Result<Zone, RemoteError> {
     let served: Vec<&Zone> =
         found.iter().filter(|zone| zone.status == "active" && zone.kind == "full").collect();
     match served[..] {

@@ -4,6 +4,7 @@ mod error;
 mod objects;
 mod pages;
 mod reader;
+mod recorded;
 mod requests;
 mod time;
 mod wire;
@@ -11,9 +12,11 @@ mod writer;
 
 pub(crate) use error::{ApiError, Kind};
 pub(crate) use objects::{
-    ActionStatus, Droplet, Firewall, Network, One, ReservedIp, Rule, Status, Targets,
+    Action, ActionStatus, Created, Droplet, Firewall, Network, One, ReservedIp, Rule, Status, Tag,
+    Targets,
 };
 pub(crate) use reader::{Reader, Signs};
+pub(crate) use recorded::Recorded;
 pub(crate) use requests::{Change, Get};
 pub(crate) use time::epoch_of_rfc3339;
 pub(crate) use writer::Writer;

@@ -19,7 +19,7 @@ use ipai_core::ResourceType;
 pub use droplet::{Birth, DropletType};
 pub use execute::{BirthMaker, DigitalOceanExecutor};
 pub use firewall::FirewallType;
-pub use observe::DigitalOceanObserver;
+pub use observe::{DigitalOceanObserver, Reading, read_recorded};
 pub use probe::DigitalOceanProbe;
 pub use settings::{DEFAULT_BASE_URL, Jitter, Limits, Settings};
 

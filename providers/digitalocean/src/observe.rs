@@ -1,5 +1,7 @@
 //! Looking at everything at once: one list of droplets and one of firewalls, side by side.
 
+mod recorded;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -13,6 +15,8 @@ use crate::droplet::{self, Surroundings};
 use crate::marker::{self, Marks};
 use crate::settings::Settings;
 use crate::{PROVIDER, firewall};
+
+pub use recorded::{Reading, read_recorded};
 
 /// Reads droplets and firewalls. It holds a client that knows no other method than GET.
 pub struct DigitalOceanObserver {

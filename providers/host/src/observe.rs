@@ -2,6 +2,7 @@
 
 pub(crate) mod answer;
 pub(crate) mod containers;
+mod recorded;
 pub(crate) mod report;
 pub(crate) mod script;
 pub(crate) mod services;
@@ -21,6 +22,8 @@ use crate::session::Command;
 use answer::Answer;
 use report::Report;
 use script::{Asked, Question};
+
+pub use recorded::live_state_of;
 
 /// Observes files and Compose projects. Holds no way to change anything.
 #[derive(Debug)]

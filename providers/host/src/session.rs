@@ -6,6 +6,7 @@ mod error;
 mod frame;
 mod program;
 mod quote;
+mod recorded;
 
 use std::hash::{BuildHasher as _, RandomState};
 
@@ -16,6 +17,7 @@ pub use error::SessionError;
 pub use frame::FrameError;
 pub use program::GREETING;
 pub use quote::quote;
+pub use recorded::read_recorded;
 
 use crate::ssh::{Event, Line, SshError, Target};
 use frame::{Answer, Decoder};

@@ -40,7 +40,7 @@ impl Reader {
             let get = with_page(get, page);
             let call = Call::from(&get);
             let answer = self.answer(&get).await?;
-            let (found, total) = parse::<T>(&answer, &call)?;
+            let (found, total) = page_of::<T>(&answer, &call)?;
             let (count, before) = (found.len(), known.len());
             seen += count;
             items.extend(found.into_iter().filter(|item| known.insert(item.key())));
@@ -62,7 +62,11 @@ fn with_page(get: &Get, page: usize) -> Get {
     get
 }
 
-fn parse<T: Listed>(answer: &Answer, call: &Call<'_>) -> Result<(Vec<T>, usize), ApiError> {
+/// The items on one page, and how many there are on all of them.
+pub(super) fn page_of<T: Listed>(
+    answer: &Answer,
+    call: &Call<'_>,
+) -> Result<(Vec<T>, usize), ApiError> {
     let mut body: Json = answer.json(call)?;
     let total = body.pointer("/meta/total").and_then(Json::as_u64);
     let Some(total) = total else { return Err(answer.bad(call, "no number at `meta.total`")) };

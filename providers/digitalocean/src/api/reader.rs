@@ -138,7 +138,7 @@ impl Wire {
 }
 
 /// How long an answer asks to wait. A burst names seconds; the hour names the second at which it ends.
-fn imposed(answer: &Answer) -> Option<Duration> {
+pub(super) fn imposed(answer: &Answer) -> Option<Duration> {
     let at_least_one = |seconds: u64| Duration::from_secs(seconds.max(1));
     let until_reset = || {
         let now = answer.date.unwrap_or_else(local_clock);

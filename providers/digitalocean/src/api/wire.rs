@@ -214,6 +214,11 @@ impl Answer {
         }
     }
 
+    /// An answer that came some other time.
+    pub(super) fn recorded(status: u16, headers: &HeaderMap, body: Vec<u8>) -> Self {
+        Self { body, ..Self::new(status, headers) }
+    }
+
     /// Reads a good answer's JSON.
     pub(super) fn json<T: DeserializeOwned>(&self, call: &Call<'_>) -> Result<T, ApiError> {
         serde_json::from_slice(&self.body).map_err(|error| self.bad(call, &error.to_string()))
