@@ -17,7 +17,7 @@ use tokio::sync::Mutex;
 use crate::connections::{Connections, Link, Place};
 use crate::failure;
 use crate::manifest;
-use crate::session::{Command, Output, SessionError, quote};
+use crate::session::{Command, Output, Part, SessionError, fill};
 
 /// How long one command may take once the session stands.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -89,7 +89,7 @@ impl HostLock {
     /// # Errors
     /// When it cannot be reached although it should.
     pub async fn is_up(&self) -> Result<bool, RemoteError> {
-        let command = Command::new("look at the lock", self.script(LOOK), LIMIT);
+        let command = Command::new("look at the lock", self.script(LOOK, &[]), LIMIT);
         let place = self.place()?;
         let mut link = self.link.lock().await;
         match link.run(self.connections.settings(), &place, &command).await {
@@ -99,13 +99,12 @@ impl HostLock {
         }
     }
 
-    fn script(&self, template: &str) -> String {
-        let home = manifest::folder(&self.stack);
-        let text = template
-            .replace("@STACK@", &format!("./opt/ipai/{}", self.stack))
-            .replace("@HOME@", &format!(".{home}"))
-            .replace("@LOCK@", &format!(".{home}/lock"));
-        format!("{BEGIN}{text}")
+    fn script(&self, template: &str, more: &[(&str, Part<'_>)]) -> String {
+        let home = format!(".{}", manifest::folder(&self.stack));
+        let (stack, lock) = (format!("./opt/ipai/{}", self.stack), format!("{home}/lock"));
+        let own = [("STACK", &stack), ("HOME", &home), ("LOCK", &lock)];
+        let own = own.map(|(name, word)| (name, Part::Word(word)));
+        format!("{BEGIN}{}", fill(template, &[&own, more].concat()))
     }
 
     /// A script on one lock's file.
@@ -115,7 +114,7 @@ impl HostLock {
             return Err(self.name(RemoteError::new(Fault::BadAnswer, "change the lock", cause)));
         }
         let file = format!(".{}/lock/{id}", manifest::folder(&self.stack));
-        Ok(self.script(&template.replace("@FILE@", &quote(&file))))
+        Ok(self.script(template, &[("FILE", Part::Word(&file))]))
     }
 
     async fn run(&self, command: &Command) -> Result<Output, RemoteError> {
@@ -141,15 +140,16 @@ impl HostLock {
     }
 
     async fn look(&self) -> Result<Sight, RemoteError> {
-        let command = Command::new("look at the lock", self.script(LOOK), LIMIT);
+        let command = Command::new("look at the lock", self.script(LOOK, &[]), LIMIT);
         let output = self.run(&command).await?;
         sight(&output.text()).ok_or_else(|| self.garbled(command.name))
     }
 
     async fn acquire(&self, note: &Note) -> Result<Made, RemoteError> {
         let text = note.to_string();
-        let script = self.script(ACQUIRE);
-        let script = script.replace("@RUN@", &note.run).replace("@SIZE@", &text.len().to_string());
+        let size = text.len().to_string();
+        let parts = [("RUN", Part::Word(&note.run)), ("SIZE", Part::Word(&size))];
+        let script = self.script(ACQUIRE, &parts);
         let command = Command::new("make the lock", script, LIMIT).stdin(text);
         match self.run(&command).await?.text().trim() {
             "made" => Ok(Made::Made(note.run.clone())),

@@ -15,7 +15,7 @@ use ipai_core::{Fault, RemoteError};
 use crate::failure;
 use crate::file::path;
 use crate::manifest;
-use crate::session::{Command, Output, quote};
+use crate::session::{Command, Output, Part, fill, quote};
 
 /// The most paths in one call of a tool; far below the system's limit for arguments.
 const CHUNK: usize = 200;
@@ -58,11 +58,37 @@ impl std::fmt::Debug for Landing {
     }
 }
 
+/// On the way to what is written, nobody may be able to put something else into the way: whoever can change a folder can
+/// lead root's writing elsewhere. Trusted are root, who runs this, and who became root by sudo.
+const GUARD: &str = r#"ways() {
+  stat -c '%f %u %g %n' -- "$@" 2>/dev/null | while read -r f u g n; do
+    w=$((0x$f))
+    case $((w >> 12)) in
+      4) ;;
+      10) echo "$n is a symbolic link; name the folder that it leads to" >&2; exit 1 ;;
+      *) echo "$n is no folder" >&2; exit 1 ;;
+    esac
+    case " 0 $(id -u) ${SUDO_UID-0} " in
+      *" $u "*) ;;
+      *) echo "$n belongs to user $u, who could lead what is written there elsewhere; give it to root, or choose another folder" >&2; exit 1 ;;
+    esac
+    [ $((w & 16)) = 0 ] || [ $((w & 512)) != 0 ] || case " 0 $(id -g) ${SUDO_GID-0} " in
+      *" $g "*) ;;
+      *) echo "$n can be changed by the group $g; run chmod g-w, or choose another folder" >&2; exit 1 ;;
+    esac
+    [ $((w & 2)) = 0 ] || [ $((w & 512)) != 0 ] || { echo "$n can be changed by everybody; run chmod o-w, or choose another folder" >&2; exit 1; }
+  done
+}
+free() {
+  for f; do [ -L "$f" ] || [ ! -d "$f" ] || { echo "$f is a folder where a file belongs; remove it, or choose another path" >&2; return 1; }; done
+}
+"#;
+
 const CHECKED: &str = r#"umask 077
 (umask 022; mkdir -p -- @STACK@) && mkdir -p -- @HOME@ || exit 82
 case $(sha256sum 2>/dev/null <@HOME@/manifest.json) in
-  '@RECORD@  -') exit 0 ;;
-  '@EXPECTED@'|'@CLAIM@  -') ;;
+  @RECORD@'  -') exit 0 ;;
+  @EXPECTED@|@CLAIM@'  -') ;;
   *) exit 81 ;;
 esac
 "#;
@@ -70,7 +96,7 @@ esac
 const UNPACK: &str = r#"tar -xzmf - --no-same-owner || exit 83
 [ "$(wc -l <@HOME@/@TEMP@/sums)" = @COUNT@ ] || exit 84
 sha256sum --quiet --strict -c @HOME@/@TEMP@/sums || exit 85
-own() { o=$1 m=$2; shift 2; chown -- "$o" "$@" && chmod -- "$m" "$@" && sync -- "$@"; }
+own() { o=$1 m=$2; shift 2; chown -h -- "$o" "$@" && chmod -- "$m" "$@" && sync -- "$@"; }
 land() { d=$1; shift; mv -f -t "$d" -- "$@"; }
 "#;
 
@@ -95,8 +121,9 @@ impl Push {
     /// The script; paths are below the host's root, where it begins.
     fn script(&self) -> String {
         let mut script = "cd \"${IPAI_ROOT-}/\" || exit 91\n".to_owned();
-        script.push_str(CHECKED);
         let folders = self.folders();
+        self.guard(&mut script);
+        script.push_str(&self.fill_in(CHECKED));
         let quoted =
             |paths: Vec<String>| -> Vec<String> { paths.iter().map(|p| quote(p)).collect() };
         for chunk in
@@ -106,14 +133,14 @@ impl Push {
             let _ = writeln!(script, "(umask 022; mkdir -p -- {}) || exit 82", chunk.join(" "));
         }
         self.clean_up(&mut script, &folders);
-        script.push_str(UNPACK);
+        script.push_str(&self.fill_in(UNPACK));
         for ((owner, mode), paths) in self.owned() {
             for chunk in quoted(paths).chunks(CHUNK) {
                 let _ =
                     writeln!(script, "own {} {mode} {} || exit 86", quote(owner), chunk.join(" "));
             }
         }
-        script.push_str(CLAIM);
+        script.push_str(&self.fill_in(CLAIM));
         for (folder, names) in &folders {
             let paths = names.iter().map(|name| format!(".{}", self.place(folder, name))).collect();
             for chunk in quoted(paths).chunks(CHUNK) {
@@ -131,8 +158,8 @@ impl Push {
         {
             let _ = writeln!(script, "sync -- {} || exit 87", chunk.join(" "));
         }
-        script.push_str(RECORD);
-        self.fill_in(&script)
+        script.push_str(&self.fill_in(RECORD));
+        script
     }
 
     /// Removes what earlier pushes left, and sees to it that this one leaves nothing unless it is killed.
@@ -151,19 +178,42 @@ impl Push {
         let _ = writeln!(script, "trap {} EXIT", quote(&format!("rm -rf -- {}", own.join(" "))));
     }
 
-    fn fill_in(&self, script: &str) -> String {
+    /// Looks at every folder on the way to what is written or removed, before anything is.
+    fn guard(&self, script: &mut String) {
+        let removed = self.removals.iter().map(|path| path::split(path).0);
+        let home = manifest::folder(&self.stack);
+        let mut ways = BTreeSet::new();
+        for folder in self.folders().into_keys().chain(removed).chain([home.as_str()]) {
+            let ends = folder.match_indices('/').map(|(at, _)| at).chain([folder.len()]);
+            ways.extend(ends.filter(|end| *end > 0).filter_map(|end| folder.get(..end)));
+        }
+        let targets = self.files.iter().map(|file| file.path.as_str());
+        script.push_str(GUARD);
+        for (check, paths) in [("ways", ways.into_iter().collect()), ("free", targets.collect())] {
+            let paths: Vec<&str> = paths;
+            let quoted: Vec<String> = paths.iter().map(|path| quote(&format!(".{path}"))).collect();
+            for chunk in quoted.chunks(CHUNK) {
+                let _ = writeln!(script, "{check} {} || exit 92", chunk.join(" "));
+            }
+        }
+    }
+
+    fn fill_in(&self, template: &str) -> String {
         let sum = |text: &str| ipai_core::hash::sha256_hex(text.as_bytes());
         // Of a missing file `sha256sum` says nothing.
         let expected = self.expected.as_ref().map(|sum| format!("{sum}  -")).unwrap_or_default();
-        let home = manifest::folder(&self.stack);
-        script
-            .replace("@HOME@", &format!("./{}", home.trim_start_matches('/')))
-            .replace("@STACK@", &format!("./opt/ipai/{}", self.stack))
-            .replace("@TEMP@", &self.temporary())
-            .replace("@COUNT@", &(self.files.len() + 2).to_string())
-            .replace("@EXPECTED@", &expected)
-            .replace("@CLAIM@", &sum(&self.claim))
-            .replace("@RECORD@", &sum(&self.record))
+        let words = [
+            ("HOME", format!(".{}", manifest::folder(&self.stack))),
+            ("STACK", format!("./opt/ipai/{}", self.stack)),
+            ("TEMP", self.temporary()),
+            ("COUNT", (self.files.len() + 2).to_string()),
+            ("EXPECTED", expected),
+            ("CLAIM", sum(&self.claim)),
+            ("RECORD", sum(&self.record)),
+        ];
+        let parts: Vec<_> =
+            words.iter().map(|(name, word)| (*name, Part::Word(word.as_str()))).collect();
+        fill(template, &parts)
     }
 
     /// The folders that files go into, with the files' names.
@@ -205,6 +255,7 @@ impl Push {
             88 => "put the files into place",
             89 => "remove files",
             90 => "write the manifest",
+            92 => "use the folders",
             _ => "push files",
         };
         let words =

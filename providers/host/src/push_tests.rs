@@ -80,31 +80,99 @@ fn the_script_is_a_value() {
         push.script(),
         format!(
             r#"cd "${{IPAI_ROOT-}}/" || exit 91
+{GUARD}ways './etc' './opt' './opt/ipai' './opt/ipai/ops' './opt/ipai/ops/.ipai' || exit 92
+free './etc/a' || exit 92
 umask 077
-(umask 022; mkdir -p -- ./opt/ipai/ops) && mkdir -p -- ./opt/ipai/ops/.ipai || exit 82
-case $(sha256sum 2>/dev/null <./opt/ipai/ops/.ipai/manifest.json) in
-  '{record}  -') exit 0 ;;
-  'E  -'|'{claim}  -') ;;
+(umask 022; mkdir -p -- './opt/ipai/ops') && mkdir -p -- './opt/ipai/ops/.ipai' || exit 82
+case $(sha256sum 2>/dev/null <'./opt/ipai/ops/.ipai'/manifest.json) in
+  '{record}''  -') exit 0 ;;
+  'E  -'|'{claim}''  -') ;;
   *) exit 81 ;;
 esac
 (umask 022; mkdir -p -- './etc') || exit 82
 rm -rf -- './etc'/.ipai-new.* './opt/ipai/ops/.ipai'/.ipai-new.*
 trap 'rm -rf -- '\''./etc/.ipai-new.r1'\'' '\''./opt/ipai/ops/.ipai/.ipai-new.r1'\''' EXIT
 tar -xzmf - --no-same-owner || exit 83
-[ "$(wc -l <./opt/ipai/ops/.ipai/.ipai-new.r1/sums)" = 3 ] || exit 84
-sha256sum --quiet --strict -c ./opt/ipai/ops/.ipai/.ipai-new.r1/sums || exit 85
-own() {{ o=$1 m=$2; shift 2; chown -- "$o" "$@" && chmod -- "$m" "$@" && sync -- "$@"; }}
+[ "$(wc -l <'./opt/ipai/ops/.ipai'/'.ipai-new.r1'/sums)" = '3' ] || exit 84
+sha256sum --quiet --strict -c './opt/ipai/ops/.ipai'/'.ipai-new.r1'/sums || exit 85
+own() {{ o=$1 m=$2; shift 2; chown -h -- "$o" "$@" && chmod -- "$m" "$@" && sync -- "$@"; }}
 land() {{ d=$1; shift; mv -f -t "$d" -- "$@"; }}
 own 'root:root' 0640 './etc/.ipai-new.r1/a' || exit 86
-sync -- ./opt/ipai/ops/.ipai/.ipai-new.r1/claim.json ./opt/ipai/ops/.ipai/.ipai-new.r1/manifest.json && mv -f -T -- ./opt/ipai/ops/.ipai/.ipai-new.r1/claim.json ./opt/ipai/ops/.ipai/manifest.json || exit 90
+sync -- './opt/ipai/ops/.ipai'/'.ipai-new.r1'/claim.json './opt/ipai/ops/.ipai'/'.ipai-new.r1'/manifest.json && mv -f -T -- './opt/ipai/ops/.ipai'/'.ipai-new.r1'/claim.json './opt/ipai/ops/.ipai'/manifest.json || exit 90
 land './etc' './etc/.ipai-new.r1/a' || exit 88
 rm -f -- './etc/b c' || exit 89
 sync -- './etc' || exit 87
-mv -f -T -- ./opt/ipai/ops/.ipai/.ipai-new.r1/manifest.json ./opt/ipai/ops/.ipai/manifest.json && sync -- ./opt/ipai/ops/.ipai/manifest.json ./opt/ipai/ops/.ipai || exit 90
+mv -f -T -- './opt/ipai/ops/.ipai'/'.ipai-new.r1'/manifest.json './opt/ipai/ops/.ipai'/manifest.json && sync -- './opt/ipai/ops/.ipai'/manifest.json './opt/ipai/ops/.ipai' || exit 90
 "#,
             record = sum(&push.record),
             claim = sum(&push.claim)
         )
+    );
+}
+
+/// Whatever leads a push elsewhere is refused by name before anything is written.
+#[track_caller]
+fn led_astray(prepare: impl FnOnce(&Path), says: &str) {
+    let root = tempfile::tempdir().unwrap();
+    fs::create_dir_all(root.path().join("srv/app")).unwrap();
+    fs::create_dir(root.path().join("etc")).unwrap();
+    prepare(root.path());
+    let mut push = push(vec![landing("/srv/app/conf/a", "A"), landing("/srv/b", "B")]);
+    push.removals = vec!["/srv/app/conf/old".into()];
+    let refusal = done(root.path(), &push).unwrap_err();
+    assert_eq!(refusal.attempted, "use the folders");
+    assert!(refusal.cause.contains(says), "{refusal}");
+    assert!(!root.path().join("opt").exists() && !root.path().join("srv/b").exists());
+    assert_eq!(fs::read_dir(root.path().join("etc")).unwrap().count(), 0);
+}
+
+fn allow(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn folders_that_others_can_change_or_that_lead_elsewhere_take_no_file() {
+    use std::os::unix::fs::symlink;
+    led_astray(
+        |root| symlink("../../etc", root.join("srv/app/conf")).unwrap(),
+        "/srv/app/conf is a symbolic link; name the folder that it leads to",
+    );
+    led_astray(
+        |root| {
+            fs::rename(root.join("srv/app"), root.join("srv/real")).unwrap();
+            symlink("real", root.join("srv/app")).unwrap();
+        },
+        "/srv/app is a symbolic link",
+    );
+    led_astray(|root| allow(&root.join("srv/app"), 0o757), "/srv/app can be changed by everybody");
+    led_astray(
+        |root| fs::write(root.join("srv/app/conf"), "").unwrap(),
+        "/srv/app/conf is no folder",
+    );
+    led_astray(
+        |root| fs::create_dir_all(root.join("srv/app/conf/a")).unwrap(),
+        "/srv/app/conf/a is a folder where a file belongs",
+    );
+}
+
+#[test]
+fn folders_that_belong_to_others_take_no_file() {
+    use std::os::unix::fs::chown;
+    // Only root can give a folder away.
+    if !owner().starts_with("0:") {
+        eprintln!("SKIPPED: not run by root");
+        return;
+    }
+    led_astray(
+        |root| chown(root.join("srv/app"), Some(65_534), None).unwrap(),
+        "/srv/app belongs to user 65534, who could lead what is written there elsewhere",
+    );
+    led_astray(
+        |root| {
+            allow(&root.join("srv/app"), 0o775);
+            chown(root.join("srv/app"), None, Some(65_534)).unwrap();
+        },
+        "/srv/app can be changed by the group 65534",
     );
 }
 
@@ -181,12 +249,12 @@ fn an_error_names_the_file() {
     let root = tempfile::tempdir().unwrap();
     fs::write(root.path().join("etc"), "a file where a folder should be").unwrap();
     let error = done(root.path(), &push(vec![landing("/etc/a", "A")])).unwrap_err();
-    assert_eq!(error.attempted, "make the folders");
+    assert_eq!(error.attempted, "use the folders");
     assert!(error.cause.contains("/etc"), "{error}");
     let root = tempfile::tempdir().unwrap();
     fs::create_dir_all(root.path().join("etc/a/b")).unwrap();
     let error = done(root.path(), &push(vec![landing("/etc/a", "A")])).unwrap_err();
-    assert_eq!(error.attempted, "put the files into place");
+    assert_eq!(error.attempted, "use the folders");
     assert!(error.cause.contains("/etc/a") && !error.cause.contains("ipai-new"), "{error}");
 }
 

@@ -17,6 +17,7 @@ pub use error::SessionError;
 pub use frame::FrameError;
 pub use program::GREETING;
 pub use quote::quote;
+pub(crate) use quote::{Part, fill};
 pub use recorded::read_recorded;
 
 use crate::ssh::{Event, Line, SshError, Target};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::compose::file_path;
 use crate::observe::script::{INSPECT, PRELUDE, compose};
-use crate::session::{Command, quote};
+use crate::session::{Command, Part, fill, quote};
 
 /// How long `down` may take; services have their own grace periods.
 const DOWN_LIMIT: Duration = Duration::from_secs(600);
@@ -63,14 +63,21 @@ for f in phase exit; do [ ! -f "$w/$f" ] || section "$f" <"$w/$f"; done
 
 impl Project<'_> {
     fn command(&self, name: &'static str, body: &str) -> Command {
-        let script = format!("{PRELUDE}{}", self.fill_in(body));
-        Command::new(name, script, self.limit)
+        Command::new(name, format!("{PRELUDE}{body}"), self.limit)
     }
 
-    fn fill_in(&self, body: &str) -> String {
-        body.replace("@INSPECT@", INSPECT)
-            .replace("@STACK@", self.stack)
-            .replace("@PROJECT@", self.name)
+    fn fill(&self, template: &str, steps: &str) -> String {
+        let parts = [
+            ("INSPECT", Part::Script(INSPECT)),
+            ("STACK", Part::Word(self.stack)),
+            ("PROJECT", Part::Word(self.name)),
+            ("STEPS", Part::Script(steps)),
+        ];
+        fill(template, &parts)
+    }
+
+    fn containers(&self) -> String {
+        self.fill(CONTAINERS, "")
     }
 
     fn compose(&self) -> String {
@@ -82,12 +89,13 @@ impl Project<'_> {
     pub(super) fn check(&self, yaml: Vec<u8>) -> Command {
         let folder = quote(&format!(".{}", self.directory));
         let compose = compose(self.name, self.directory, "-");
+        let containers = self.containers();
         let body = format!(
             "{CHECK}(umask 022; mkdir -p -- {folder}) || exit 74\n\
              y=$(mktemp \"$ipai_d/XXXXXXXX\") && cat >\"$y\" || exit 74\n\
              {compose} config -q <\"$y\" || exit 73\n\
              {compose} config --hash '*' <\"$y\" | section hash.0\n\
-             rm -f -- \"$y\"\n{CONTAINERS}echo 'end '\n"
+             rm -f -- \"$y\"\n{containers}echo 'end '\n"
         );
         self.command("check the Compose file", &body).stdin(yaml)
     }
@@ -118,12 +126,13 @@ impl Project<'_> {
                 list(anew)
             );
         }
-        self.command("bring the project up", &START.replace("@STEPS@", &steps))
+        self.command("bring the project up", &self.fill(START, &steps))
     }
 
     /// Looks at the deployment and at the project's containers.
     pub(super) fn look(&self) -> Command {
-        self.command("look at the project", &format!("{LOOK}{CONTAINERS}echo 'end '\n"))
+        let look = self.fill(LOOK, "");
+        self.command("look at the project", &format!("{look}{}echo 'end '\n", self.containers()))
     }
 
     /// Runs a command in a service's container.
@@ -199,6 +208,14 @@ mod tests {
         let script = PROJECT.down().script;
         assert_eq!(script.matches("down --remove-orphans").count(), 2);
         assert!(!script.contains(" -v") && !script.contains("--volumes"), "{script}");
+    }
+
+    #[test]
+    fn a_folder_that_is_named_like_a_place_of_a_script_stays_itself() {
+        let project = Project { directory: "/opt/@PROJECT@@STEPS@", ..PROJECT };
+        for script in [project.check(Vec::new()).script, project.start(&[], &[], &[]).script] {
+            assert!(script.contains("'/opt/@PROJECT@@STEPS@'"), "{script}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::manifest;
-use crate::session::quote;
+use crate::session::{Part, fill, quote};
 
 /// The largest file whose text is fetched for a diff, in bytes.
 pub(crate) const MAX_TEXT: usize = 256 * 1024;
@@ -97,8 +97,9 @@ impl Question {
         }
         script.push_str(FILES);
         if !shown.is_empty() {
-            let texts = TEXTS.replace("@MAX_TEXTS@", &MAX_TEXTS.to_string());
-            script.push_str(&texts.replace("@MAX_TEXT@", &(MAX_TEXT + 1).to_string()));
+            let (all, one) = (MAX_TEXTS.to_string(), (MAX_TEXT + 1).to_string());
+            let parts = [("MAX_TEXTS", Part::Word(&all)), ("MAX_TEXT", Part::Word(&one))];
+            script.push_str(&fill(TEXTS, &parts));
         }
         if let Some(stack) = &self.stack {
             script.push_str(&read_manifest(stack));
@@ -112,7 +113,7 @@ impl Question {
 
     /// Asks Docker in the background, because its client takes longer to start than all files to be read.
     fn ask_docker(&self, script: &mut String, stdin: &mut Vec<u8>) {
-        script.push_str(&CONTAINERS.replace("@INSPECT@", INSPECT));
+        script.push_str(&fill(CONTAINERS, &[("INSPECT", Part::Script(INSPECT))]));
         for (number, asked) in self.projects.iter().enumerate() {
             let source = if asked.sensitive {
                 stdin.extend_from_slice(asked.yaml.as_bytes());

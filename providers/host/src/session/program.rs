@@ -7,7 +7,7 @@
 //! of it, some of it or nothing. A script that arrives cut short is recognised by its last line,
 //! which repeats the nonce, and never run.
 
-use super::quote::quote;
+use super::quote::{Part, fill, quote};
 use super::{Command, MAX_ERROR, MAX_OUTPUT, Sudo};
 
 /// The loop itself, with three places to fill in.
@@ -49,10 +49,13 @@ pub(super) fn needs_sudo(sudo: Sudo, user: &str) -> bool {
 
 /// The login shell, whichever it is, only has to start `sh`.
 fn text(first: &str, sudo: bool) -> String {
-    let program = LOOP
-        .replace("@MAX_OUTPUT@", &MAX_OUTPUT.to_string())
-        .replace("@MAX_ERROR@", &MAX_ERROR.to_string())
-        .replace("@FIRST@", first);
+    let (output, error) = (MAX_OUTPUT.to_string(), MAX_ERROR.to_string());
+    let parts = [
+        ("MAX_OUTPUT", Part::Word(&output)),
+        ("MAX_ERROR", Part::Word(&error)),
+        ("FIRST", Part::Script(first)),
+    ];
+    let program = fill(LOOP, &parts);
     let start = if sudo { "exec sudo -n sh -c " } else { "exec sh -c " };
     format!("{GREETING}{start}{}", quote(&program))
 }

@@ -266,12 +266,19 @@ pub(crate) async fn versions_are_remembered_for_the_whole_stack() {
 pub(crate) async fn a_push_that_fails_half_way_is_mended_by_the_next() {
     let world = World::new().await;
     let desired = compile(vec![file("a", "/etc/a/a", "A\n"), file("b", "/etc/b/b", "B\n")]);
-    std::fs::create_dir_all(world.path("/etc/b/b/full")).unwrap();
+    // The second file cannot be put into place.
+    let mut tools =
+        world.path("/").ancestors().map(|folder| folder.join("bin")).collect::<Vec<_>>();
+    tools.retain(|folder| folder.join("docker").exists());
+    let broken = tools[0].join("mv");
+    let script = "#!/bin/sh\ncase \"$*\" in *etc/b*) exit 1 ;; esac\nexec /bin/mv \"$@\"\n";
+    std::fs::write(&broken, script).unwrap();
+    std::fs::set_permissions(&broken, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let jobs: Vec<_> =
         desired.iter().map(|resource| world.job(Verb::Create, Some(resource), None)).collect();
     let failed = world.execute(jobs.clone()).await;
     assert!(failed.values().all(Result::is_err), "{failed:?}");
-    std::fs::remove_dir_all(world.path("/etc/b/b")).unwrap();
+    std::fs::remove_file(&broken).unwrap();
     // The first file moved and is claimed, though not called applied: it is ours whatever the stack says next.
     let changed = compile(vec![file("a", "/etc/a/a", "other\n"), file("b", "/etc/b/b", "B\n")]);
     let live = world.observe(&changed).await;
