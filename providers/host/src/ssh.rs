@@ -16,6 +16,7 @@ mod link;
 mod methods;
 mod private_key;
 mod target;
+mod time_limit;
 mod tunnel;
 
 pub(crate) use known_hosts::glob;

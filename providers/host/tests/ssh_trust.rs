@@ -3,6 +3,7 @@
 
 mod ssh_support;
 
+use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command as Process, Stdio};
@@ -140,6 +141,50 @@ async fn a_closed_port_a_silent_server_and_an_unknown_name_are_told_apart() {
     target.address = "no-such-host.invalid".to_owned();
     let unknown = fails(&target).await;
     assert!(matches!(unknown, SshError::NotResolved { .. }), "{unknown}");
+}
+
+/// A peer that sends without end whatever it is given, after a beginning.
+fn endless(beginning: &'static [u8], piece: &'static [u8]) -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::new(127, 0, 0, 7), 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        let (mut peer, _) = listener.accept().unwrap();
+        let _ = peer.write_all(beginning);
+        while peer.write_all(piece).is_ok() {}
+    });
+    port
+}
+
+#[tokio::test]
+async fn a_peer_that_never_stops_sending_is_given_up_within_seconds() {
+    // A packet of type 2, to be ignored: length 12, padding 10.
+    const IGNORE: &[u8] = &[0, 0, 0, 12, 10, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    let key = KeyPair::from_seed(&[2; 32], "client").unwrap();
+    for (beginning, piece) in [
+        (&b""[..], &b"not the greeting of any server\r\n"[..]),
+        (b"", b"no line end at all "),
+        (b"SSH-2.0-", b"and so on "),
+        (b"SSH-2.0-x\r\n", IGNORE),
+        (b"SSH-2.0-x\r\n", b"nonsense"),
+    ] {
+        let mut target = Target {
+            address: "127.0.0.7".to_owned(),
+            port: endless(beginning, piece),
+            user: "nobody".to_owned(),
+            pin: HostKeyPin::Fingerprints(vec![key.fingerprint()]),
+            identities: Vec::new(),
+            passphrase: None,
+            limits: ipai_host::ssh::Limits::default(),
+            via: None,
+        };
+        assert!(target.limits.exchange <= Duration::from_secs(8));
+        target.limits.exchange = Duration::from_secs(1);
+        let began = Instant::now();
+        let error = fails(&target).await;
+        assert!(began.elapsed() < Duration::from_secs(3), "{:?}: {error}", began.elapsed());
+        let told = error.to_string();
+        assert!(told.contains("key exchange"), "{told}");
+    }
 }
 
 #[tokio::test]

@@ -14,6 +14,8 @@ use super::methods;
 use super::tunnel;
 use super::{Fingerprint, SshError, Target};
 
+const EXCHANGE: &str = "key exchange";
+
 /// Connects and logs in. Nothing is sent to the host before its key is checked, except the key
 /// exchange itself. Blocks: runs on the connection's own thread.
 pub(super) fn connect(target: &Target, wake: UnixStream) -> Result<Link, SshError> {
@@ -53,12 +55,17 @@ fn exchange_keys(
     let mut link = Link::new(socket, wake).map_err(|error| handshake(error.to_string()))?;
     methods::restrict(&link.session, algorithms)
         .map_err(|error| handshake(error.message().to_owned()))?;
-    let deadline = Instant::now() + target.limits.login;
-    link.until(deadline, |session| session.handshake()).map_err(|stop| match stop {
+    let begun = Instant::now();
+    let time = target.limits.exchange.min(target.limits.login);
+    let limit = link.limit(time).map_err(|error| handshake(error.to_string()))?;
+    let done = link.until(begun + time, |session| session.handshake());
+    let stop = |stop| stopped(target, EXCHANGE, time, stop);
+    done.map_err(|why| match why {
+        Stop::Failed(_) if limit.is_over() => stop(Stop::Overdue),
         Stop::Failed(error) => handshake_failed(target, algorithms, &error),
-        stop => stopped(target, "key exchange", target.limits.login, stop),
+        why => stop(why),
     })?;
-    Ok((link, deadline))
+    Ok((link, begun + target.limits.login))
 }
 
 fn host_key<'l>(target: &Target, link: &'l Link) -> Result<&'l [u8], SshError> {
@@ -97,7 +104,7 @@ fn handshake_failed(target: &Target, algorithms: &[&str], error: &ssh2::Error) -
                 algorithms.join(", ")
             ),
         },
-        _ if hung_up(error) => SshError::Lost { at, doing: "key exchange", detail },
+        _ if hung_up(error) => SshError::Lost { at, doing: EXCHANGE, detail },
         _ => SshError::Handshake { at, detail },
     }
 }

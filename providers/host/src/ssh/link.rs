@@ -8,6 +8,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::Socket;
 use ssh2::{BlockDirections, ErrorCode, Session};
 
+use super::time_limit::TimeLimit;
+
 /// libssh2's `LIBSSH2_ERROR_EAGAIN`.
 const WOULD_BLOCK: ErrorCode = ErrorCode::Session(-37);
 
@@ -46,6 +48,11 @@ impl Link {
         session.set_tcp_stream(socket.try_clone()?);
         session.set_blocking(false);
         Ok(Self { session, socket, wake })
+    }
+
+    /// Cuts the link when the time is up, whatever goes on, unless the limit is dropped before.
+    pub(super) fn limit(&self, time: Duration) -> io::Result<TimeLimit> {
+        TimeLimit::set(&self.socket, time)
     }
 
     /// Repeats a step until it no longer would block.
