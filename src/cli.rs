@@ -253,13 +253,6 @@ impl Run<'_> {
         }
     }
 
-    /// Asks on standard error; the answer comes on the same line.
-    fn ask(&self, text: &str) {
-        let mut talk = std::io::stderr().lock();
-        let _ = talk.write_all(text.as_bytes());
-        let _ = talk.flush();
-    }
-
     /// Writes talk to standard error.
     fn say(&self, text: &str) {
         let text = text.trim_end_matches('\n');

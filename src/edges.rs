@@ -7,6 +7,17 @@ use std::path::PathBuf;
 
 use ipai_core::Witness;
 
+/// Keeps this process's memory, which holds secrets, out of core dumps, however it ends; what it starts inherits the
+/// limit. Where the system allows it, nobody but the administrator can look into it either.
+pub fn keep_memory_private() {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    // A limit may always be lowered; where there is none of this kind there are no dumps.
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+    // The limit does not bind a system that pipes dumps to a program.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
+}
+
 /// The surroundings of one run.
 #[derive(Clone, Debug)]
 pub struct Edges {

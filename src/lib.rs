@@ -5,11 +5,13 @@
 pub mod apply;
 pub mod cli;
 pub mod edges;
+pub mod hidden;
 pub mod http_check;
 pub mod load;
 pub mod lock;
 pub mod observe;
 pub mod passphrase;
+pub mod printed;
 pub mod providers;
 pub mod report;
 pub mod sandbox;

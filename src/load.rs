@@ -221,6 +221,15 @@ fn read_named_files(
             problems.push(Diagnostic::error("Not a file of the stack").detail(detail).at(span));
             continue;
         }
+        if let Some(place) = leads_out(folder, name) {
+            let detail = format!(
+                "`{name}` is a link to {}, outside of the stack's folder.",
+                place.display()
+            );
+            let problem = Diagnostic::error("Not a file of the stack").detail(detail).at(span);
+            problems.push(problem.hint("put a copy into the stack's folder"));
+            continue;
+        }
         match std::fs::read_to_string(folder.join(name)) {
             Ok(text) => {
                 sources.add(name, &text);
@@ -234,6 +243,14 @@ fn read_named_files(
         }
     }
     files
+}
+
+/// Where a name really leads, if that is outside of the folder: a stack that somebody else wrote must not put a file of
+/// whoever applies it onto its hosts.
+fn leads_out(folder: &Path, name: &str) -> Option<PathBuf> {
+    let place = folder.join(name).canonicalize().ok()?;
+    let inside = folder.canonicalize().is_ok_and(|folder| place.starts_with(folder));
+    (!inside).then_some(place)
 }
 
 fn read_keys(

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    ipai::edges::keep_memory_private();
     // A sandbox host's tools are links to this executable.
     if let Some(code) = ipai_simulator::tools::dispatch() {
         return code;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -14,6 +15,7 @@ use ipai_core::{
 use zeroize::Zeroizing;
 
 use crate::edges::Edges;
+use crate::printed::{self, Bounds, NotPrinted};
 use crate::secrets::{self, Environment, Identities, SecretsError, Store, Ways};
 
 /// The name of a stack's secret file.
@@ -25,6 +27,9 @@ pub const UNREADABLE: &str = "Secrets cannot be read";
 /// Variables that hold a secret of the operator's rather than the stack's.
 const TOKENS: [&str; 4] =
     ["DIGITALOCEAN_TOKEN", "DIGITALOCEAN_ACCESS_TOKEN", "CLOUDFLARE_API_TOKEN", "SOPS_AGE_KEY"];
+
+/// No secret is larger, in bytes; a file that never ends is not read to its end.
+const LARGEST: u64 = 1 << 20;
 
 /// Shorter values are words that stand everywhere; taking them out would only point at them.
 const SHORTEST_REDACTED: usize = 6;
@@ -113,7 +118,9 @@ impl Vault {
             };
             match value {
                 Ok(secret) => drop(secrets.insert(name.clone(), Some(secret))),
-                Err(problem) => {
+                Err(mut problem) => {
+                    problem.detail =
+                        problem.detail.map(|detail| format!("`secret.{name}`: {detail}"));
                     problems.push(problem.at(&declaration.span));
                     secrets.insert(name.clone(), Some(Secret::default()));
                 }
@@ -338,10 +345,18 @@ pub fn without_line_end(mut text: String) -> Secret {
 }
 
 fn from_file(path: &Path, declaration: &SecretDeclaration) -> Result<Secret, Diagnostic> {
-    match (std::fs::read_to_string(path), &declaration.default) {
-        (Ok(text), _) => Ok(without_line_end(text)),
-        (Err(_), Some(default)) => Ok(Secret::new(default.clone())),
-        (Err(error), None) => Err(Diagnostic::error("Missing secret")
+    let read = || {
+        let mut text = Zeroizing::new(String::with_capacity(4_096));
+        let length = std::fs::File::open(path)?.take(LARGEST + 1).read_to_string(&mut text)?;
+        let too_large = || std::io::Error::from(std::io::ErrorKind::FileTooLarge);
+        (length as u64 <= LARGEST).then_some(text).ok_or_else(too_large)
+    };
+    match (read(), &declaration.default) {
+        (Ok(mut text), _) => Ok(without_line_end(std::mem::take(&mut *text))),
+        (Err(error), Some(default)) if error.kind() == std::io::ErrorKind::NotFound => {
+            Ok(Secret::new(default.clone()))
+        }
+        (Err(error), _) => Err(Diagnostic::error("Missing secret")
             .detail(format!("{} cannot be read: {error}", path.display()))
             .hint("create the file, readable by you alone")),
     }
@@ -356,23 +371,13 @@ fn from_command(
     let [program, arguments @ ..] = argv else {
         return problem("The command is empty.".into());
     };
-    let output = std::process::Command::new(program)
-        .args(arguments)
-        .current_dir(folder)
-        .stdin(std::process::Stdio::null())
-        .stderr(std::process::Stdio::inherit())
-        .output();
-    match (output, &declaration.default) {
-        (Ok(output), _) if output.status.success() => match String::from_utf8(output.stdout) {
-            Ok(text) => Ok(without_line_end(text)),
-            Err(error) => {
-                drop(Zeroizing::new(error.into_bytes()));
-                problem(format!("`{program}` printed bytes that are no text."))
-            }
-        },
-        (_, Some(default)) => Ok(Secret::new(default.clone())),
-        (Ok(output), None) => problem(format!("`{program}` ended with {}.", output.status)),
-        (Err(error), None) => problem(format!("`{program}` cannot be run: {error}")),
+    match (printed::by(program, arguments, Some(folder), Bounds::default()), &declaration.default) {
+        (Ok(text), _) => Ok(without_line_end(text.as_str().to_owned())),
+        // A program that cannot be told to end is broken rather than absent.
+        (Err(NotPrinted::Broken(_) | NotPrinted::Failed(_)), Some(default)) => {
+            Ok(Secret::new(default.clone()))
+        }
+        (Err(why), _) => problem(format!("`{program}` {why}.")),
     }
 }
 

@@ -385,3 +385,19 @@ fn a_domain_for_a_new_stack_that_is_none() {
     world.run(&["init", "new", "--domain", "foo bar"]).expect(1).says("Not a domain");
     assert!(!world.stack().join("new").exists());
 }
+
+#[test]
+fn a_file_that_a_link_takes_from_outside_of_the_stack() {
+    let link = |world: &World, to: &std::path::Path| {
+        let name = world.stack().join("compose.yaml");
+        std::fs::rename(&name, world.stack().join("real.yaml")).unwrap();
+        std::os::unix::fs::symlink(to, name).unwrap();
+    };
+    refused(
+        |world| link(world, &world.home().join("key")),
+        &["Not a file of the stack", "is a link to", "outside of the stack's folder"],
+    );
+    let world = World::new();
+    link(&world, std::path::Path::new("real.yaml"));
+    world.run(&["validate"]).expect(0);
+}

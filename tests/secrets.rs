@@ -171,7 +171,7 @@ fn at_a_terminal_a_value_is_asked_for_twice_and_not_shown() {
         typed(&world, set, &[(first, "one-thing-1234\n"), (second, "another-5678\n")]);
     assert!(code == 1 && seen.contains("the two were different"), "{code}: {seen}");
     let (code, seen) = typed(&world, set, &[(first, "half\u{3}")]);
-    assert!(code == 1 && seen.contains("interrupted") && !seen.contains("half"), "{code}: {seen}");
+    assert!(code == 130 && seen.contains("Interrupted") && !seen.contains("half"), "{seen}");
     let (code, _) = typed(
         &world,
         &["secrets", "rotate", "admin"],
@@ -179,6 +179,40 @@ fn at_a_terminal_a_value_is_asked_for_twice_and_not_shown() {
     );
     assert_eq!((code, secret(&world, "admin").as_str()), (0, "New-sesame_7-for-all"));
     assert_ne!(world.read("secrets.toml"), before);
+}
+
+#[test]
+fn a_secret_is_printed_on_request_alone() {
+    let world = shop();
+    set(&world, "admin", "Open-sesame_42-to-everybody").expect(0);
+    let get = &["secrets", "get", "admin"];
+    let refused = world.run(get).expect(1).says("ipai secrets get admin --reveal");
+    assert_eq!(refused.keeps_quiet_about("sesame").out, "");
+    let shown = world.run(&[&get[..], &["--reveal"]].concat()).expect(0);
+    assert_eq!(shown.out, "Open-sesame_42-to-everybody\n");
+}
+
+#[test]
+fn a_command_that_goes_wrong_is_named_with_its_secret_and_runs_without_a_shell() {
+    let source = |argv: &str| {
+        let world = World::new();
+        world.edit("stack.toml", "env = \"SHOP_API_KEY\"", &format!("command = {argv}"));
+        world
+    };
+    let endless = source("[\"yes\", \"telltale\"]").run(&["plan"]).expect(1);
+    endless
+        .says("`secret.api_key`: `yes` printed more than 1048576 bytes")
+        .keeps_quiet_about("telltale");
+    let failed = source("[\"false\"]").run(&["plan"]).expect(1);
+    failed.says("`secret.api_key`: `false` ended with exit status: 1");
+    let absent = source("[\"no-such-program\"]").run(&["plan"]).expect(1);
+    absent.says("`secret.api_key`: `no-such-program` cannot be run");
+    let words = source("[\"printf\", \"%s\", \"$(touch witness); touch witness\"]");
+    words.run(&["plan"]).expect(0);
+    assert!(!words.stack().join("witness").exists());
+    let large = World::new();
+    large.edit("stack.toml", "env = \"SHOP_API_KEY\"", "file = \"/dev/zero\"");
+    large.run(&["plan"]).expect(1).says("`secret.api_key`: /dev/zero cannot be read");
 }
 
 #[test]

@@ -53,7 +53,7 @@ pub(super) enum Command {
     ///
     /// Exits with 1 when there is any.
     Audit,
-    /// Print a secret.
+    /// Print a secret; refused without --reveal.
     Get {
         /// The secret's name.
         name: String,
@@ -153,7 +153,7 @@ pub(super) fn run(run: &Run<'_>, command: &Command) -> Outcome {
         Command::Generate { names } => return make::generate(run, names),
         Command::Rotate { names } => return make::rotate(run, names),
         Command::Audit => return audit::run(run),
-        Command::Get { name, reveal } => files.get(name, *reveal),
+        Command::Get { name, reveal } => return files.get(name, *reveal),
         Command::Remove { name } => {
             files.change(&format!("Removed {name}."), |store| store.remove(name))
         }
@@ -254,15 +254,17 @@ impl Files<'_> {
         Ok(true)
     }
 
-    fn get(&self, name: &str, reveal: bool) -> Result<(), SecretsError> {
-        let secret = Store::load(&self.path)?.decrypt(name, &self.identities()?)?;
-        if reveal {
-            self.run.print(&format!("{}\n", secret.expose()));
-        } else {
-            self.run
-                .say(&format!("`{name}` is there; ipai secrets get {name} --reveal prints it."));
+    fn get(&self, name: &str, reveal: bool) -> Outcome {
+        if !reveal {
+            let problem = Diagnostic::error("A secret is printed on request alone")
+                .detail(format!("Without --reveal, `{name}` is neither read nor shown."))
+                .hint(format!("ipai secrets get {name} --reveal"));
+            return Err(self.run.problem(problem));
         }
-        Ok(())
+        let read = || Store::load(&self.path)?.decrypt(name, &self.identities()?);
+        let secret = read().map_err(|error| explain(self.run, &error))?;
+        self.run.print(&format!("{}\n", secret.expose()));
+        Ok(exit::OK)
     }
 
     fn change(

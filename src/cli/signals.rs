@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 
+use crate::hidden;
 use crate::stop::Stop;
 
 /// When the process ends after the first interrupt, whatever it hangs in. Nothing depends on what comes before that.
@@ -15,6 +16,7 @@ pub(super) struct Watch(JoinHandle<()>);
 
 impl Drop for Watch {
     fn drop(&mut self) {
+        hidden::attend(false);
         self.0.abort();
     }
 }
@@ -28,6 +30,7 @@ pub(super) fn watch(stop: &Stop) -> Watch {
         else {
             return;
         };
+        hidden::attend(true);
         let mut asked = false;
         loop {
             let code = tokio::select! {
@@ -35,7 +38,7 @@ pub(super) fn watch(stop: &Stop) -> Watch {
                 _ = terminate.recv() => 143,
             };
             if asked {
-                exit(code);
+                hidden::end(code);
             }
             asked = true;
             stop.request(code);
@@ -45,16 +48,8 @@ pub(super) fn watch(stop: &Stop) -> Watch {
             // A thread of its own fires even when everything else is stuck.
             std::thread::spawn(move || {
                 std::thread::sleep(LAST_RESORT);
-                exit(code);
+                hidden::end(code);
             });
         }
     }))
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the second interrupt, or one that everything ignored"
-)]
-fn exit(code: u8) -> ! {
-    std::process::exit(i32::from(code))
 }

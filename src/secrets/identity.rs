@@ -6,7 +6,6 @@ use std::fs::{self, File};
 use std::io::{self, BufReader, ErrorKind, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use age::secrecy::ExposeSecret;
 use age::ssh::Recipient as SshRecipient;
@@ -14,6 +13,7 @@ use zeroize::Zeroizing;
 
 use super::disk::{self, WriteError};
 use super::error::SecretsError;
+use crate::printed::{self, Bounds};
 
 /// What the surroundings say: environment variables by name. The program hands in its own, a test
 /// what it likes.
@@ -293,20 +293,9 @@ fn run(command: &str) -> Result<Zeroizing<String>, SecretsError> {
     let [program, arguments @ ..] = words.as_slice() else {
         return Err(bad(origin, "names no command".to_owned()));
     };
-    let output = Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
-        .output()
-        .map_err(|error| bad(origin, format!("cannot run `{program}`: {error}")))?;
-    let printed = Zeroizing::new(output.stdout);
-    if !output.status.success() {
-        return Err(bad(origin, format!("`{program}` failed ({})", output.status)));
-    }
-    match std::str::from_utf8(&printed) {
-        Ok(text) => Ok(Zeroizing::new(text.to_owned())),
-        Err(_) => Err(bad(origin, format!("`{program}` printed bytes that are no text"))),
-    }
+    let bounds = Bounds { size: 1 << 16, ..Bounds::default() };
+    printed::by(program, arguments, None, bounds)
+        .map_err(|why| bad(origin, format!("`{program}` {why}")))
 }
 
 /// Splits a command at blanks; `'…'` and `"…"` hold together. `None` when a quote is left open.
