@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use crate::answer::{Answer, Hidden, judge};
 use crate::api::Request;
 use crate::failure::{Failure, Meaning, RIGHTS};
+use crate::pace::Pace;
 use crate::settings::{self, Limits, Settings};
 use crate::wire::{Envelope, Zone};
 
@@ -30,6 +31,7 @@ struct Inner {
     zones: Mutex<BTreeMap<String, Zone>>,
     /// The headers of the last answer.
     headers: Mutex<HeaderMap>,
+    pace: Pace,
     witness: Witness,
 }
 
@@ -49,6 +51,10 @@ impl Connection {
         if settings::is_loopback(&url) {
             builder = builder.no_proxy();
         }
+        if url.scheme() == "http" {
+            // Reading the system's certificates costs time, and none is asked for.
+            builder = builder.tls_built_in_root_certs(false);
+        }
         let http = builder.build().map_err(|error| {
             RemoteError::new(Fault::Unreachable, "prepare for Cloudflare", chain(&error))
         })?;
@@ -59,6 +65,7 @@ impl Connection {
             limits: settings.limits,
             zones: Mutex::default(),
             headers: Mutex::default(),
+            pace: Pace::new(),
             witness: settings.witness.clone(),
         };
         Ok(Self(Arc::new(inner)))
@@ -111,6 +118,7 @@ impl Connection {
     async fn exchange(&self, call: &impl EndpointSpec, attempted: &str) -> Result<Answer, Failure> {
         let request = Request::of(call, &self.0.environment);
         let name = format!("{} {}", request.method, request.url.path());
+        self.0.pace.turn().await;
         let sending = self.send(request, attempted);
         self.0.witness.step(|| name, sending).await
     }
@@ -136,6 +144,9 @@ impl Connection {
         }
         let response = outgoing.send().await.map_err(|error| broken(attempted, &error))?;
         let (status, headers) = (response.status(), response.headers().clone());
+        if let Some(left) = headers.get("ratelimit").and_then(|left| left.to_str().ok()) {
+            self.0.pace.hear(left);
+        }
         let body = self.read(response, attempted).await?;
         *self.0.headers.lock().unwrap_or_else(PoisonError::into_inner) = headers.clone();
         Ok(Answer { status, headers, body })

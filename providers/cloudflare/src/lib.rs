@@ -20,6 +20,7 @@ mod lock;
 mod marker;
 mod name;
 mod observe;
+mod pace;
 mod patience;
 mod probe;
 mod reader;

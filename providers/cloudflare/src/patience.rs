@@ -1,5 +1,7 @@
 //! Waiting between tries, with an end.
 
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
 use std::time::Duration;
 
 use ipai_core::{Address, Event, Events, RemoteError};
@@ -84,7 +86,7 @@ impl Patience {
             _ => return Next::GiveUp,
         };
         *count += 1;
-        let doubled = self.limits.pause.saturating_mul(1 << (*count - 1).min(10));
+        let doubled = spread(self.limits.pause.saturating_mul(1 << (*count - 1).min(10)));
         let pause = asked.map_or(doubled, |asked| asked.max(self.limits.pause));
         let late = self.waited.saturating_add(pause) > self.limits.longest_wait;
         if *count >= most || late { Next::GiveUp } else { Next::Wait(pause) }
@@ -101,6 +103,15 @@ impl Patience {
         }
         failure
     }
+}
+
+/// Half of the pause is fixed and half is chance, so that runs that failed together do not return together. The chance is
+/// the randomness that the standard library seeds its hash maps with.
+fn spread(pause: Duration) -> Duration {
+    let bits = RandomState::new().build_hasher().finish() >> 48;
+    // Sixteen bits fit any float exactly.
+    let chance = f64::from(u32::try_from(bits).unwrap_or(0)) / 65_536.0;
+    pause.mul_f64(0.5 + chance / 2.0)
 }
 
 enum Next {
@@ -124,7 +135,11 @@ mod tests {
     #[test]
     fn reads_are_tried_again_with_growing_pauses() {
         let mut patience = Patience::for_read(Limits::default());
-        assert_eq!(pauses(&mut patience, Meaning::Lost), [500, 1000, 2000]);
+        let pauses = pauses(&mut patience, Meaning::Lost);
+        assert_eq!(pauses.len(), 3);
+        for (pause, full) in pauses.into_iter().zip([500, 1000, 2000]) {
+            assert!((full / 2..=full).contains(&pause), "{pause} of {full}");
+        }
     }
 
     #[test]
@@ -141,6 +156,8 @@ mod tests {
     fn a_wish_of_zero_or_of_ages_ends_as_well() {
         let wish = |seconds| Meaning::Throttled(Some(Duration::from_secs(seconds)));
         assert_eq!(pauses(&mut Patience::for_read(Limits::default()), wish(0)), [500; 9]);
+        let unasked = pauses(&mut Patience::for_read(Limits::default()), Meaning::Throttled(None));
+        assert!(unasked.len() < 10 && unasked.iter().sum::<u128>() <= 330_000, "{unasked:?}");
         assert!(pauses(&mut Patience::for_read(Limits::default()), wish(u64::MAX)).is_empty());
     }
 }

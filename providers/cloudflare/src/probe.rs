@@ -9,6 +9,7 @@ use ipai_core::{BoxFuture, Scope, Value};
 use crate::PROVIDER;
 use crate::connection::Connection;
 use crate::failure::RIGHTS;
+use crate::pace::number;
 use crate::patience::Teller;
 use crate::reader::Reader;
 use crate::wire::Zone;
@@ -58,15 +59,10 @@ impl CloudflareProbe {
         let connection = self.reader.connection();
         let date = connection.header("date");
         let date = date.and_then(|text| chrono::DateTime::parse_from_rfc2822(&text).ok());
-        let left = connection.header("ratelimit").and_then(|text| remaining(&text));
+        let left = connection.header("ratelimit").and_then(|text| number(&text, "r="));
         let clock = date.map(|date| clocks("Cloudflare", date.timestamp(), now));
         left.map(|left| budget("Cloudflare", left, None)).into_iter().chain(clock).collect()
     }
-}
-
-/// Reads `"default";r=1199;t=300`.
-fn remaining(header: &str) -> Option<u64> {
-    header.split(';').find_map(|part| part.trim().strip_prefix("r=")?.parse().ok())
 }
 
 /// The zones that the stack's records are in.
@@ -137,7 +133,7 @@ mod tests {
 
     #[test]
     fn reads_what_is_left_of_the_rate_limit() {
-        assert_eq!(remaining("\"default\";r=1199;t=300"), Some(1199));
-        assert_eq!(remaining("nonsense"), None);
+        assert_eq!(number("\"default\";r=1199;t=300", "r="), Some(1199));
+        assert_eq!(number("nonsense", "r="), None);
     }
 }
