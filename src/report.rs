@@ -31,7 +31,7 @@ pub use diagnostics::{diagnostic, diagnostics};
 pub use event_text::event_line;
 pub use feed::{apply_result, event_message, plan_messages, problem_message, version_message};
 pub use github::annotations;
-pub use locks::{lock_line, locks_json};
+pub use locks::{lock_line, locked_message, locks_json, release_json};
 pub use plan_json::{PlanFacts, plan_json};
 pub use plan_text::{PlanOptions, plan_text};
 pub use problem_json::{diagnostic_json, diagnostics_json, remote_error_json, validation_json};

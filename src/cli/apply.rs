@@ -66,7 +66,7 @@ impl Consent {
         world: &World,
         work: impl Future<Output = Outcome>,
     ) -> Outcome {
-        locked(run, world, &self.locking, self.detailed_exitcode, work).await
+        locked(run, world, self, work).await
     }
 }
 

@@ -28,6 +28,9 @@ pub(super) enum Command {
     Release {
         /// The run whose lock it is, as `ipai lock status` shows it.
         run: Option<String>,
+        /// Answer in JSON: what was removed, and what is left.
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -52,7 +55,9 @@ pub(super) async fn run(run: &Run<'_>, command: &Command) -> Outcome {
     let world = World::open(run).await?;
     let outcome = match command {
         Command::Status { json } => status(run, &world, *json).await,
-        Command::Release { run: named } => release(run, &world, named.as_deref()).await,
+        Command::Release { run: named, json } => {
+            release(run, &world, named.as_deref(), *json).await
+        }
     };
     world.close().await;
     outcome
@@ -97,12 +102,18 @@ async fn status(run: &Run<'_>, world: &World, json: bool) -> Outcome {
     Ok(exit::OK)
 }
 
-async fn release(run: &Run<'_>, world: &World, named: Option<&str>) -> Outcome {
+async fn release(run: &Run<'_>, world: &World, named: Option<&str>, json: bool) -> Outcome {
     let Look { store, sight, .. } = look(run, world).await?;
     let free =
         |lock: &&Found| lock.has_lapsed(sight.now) || named.is_some_and(|run| lock.is_of(run));
     let (free, live): (Vec<&Found>, Vec<&Found>) = sight.locks.iter().partition(free);
     remove(run, store.as_deref(), &free, &sight).await?;
+    if json {
+        let place = store.as_ref().map(|store| store.place());
+        let stack = world.loaded.stack.id.as_str();
+        let json = report::release_json(stack, place.as_deref(), &sight, &free);
+        run.print(&format!("{}\n", report::json_text(&json, true)));
+    }
     let Some(lock) = live.first() else { return Ok(exit::OK) };
     let line = report::lock_line(lock, sight.now);
     let problem = Diagnostic::error("The lock is another run's").detail(format!("It is {line}."));

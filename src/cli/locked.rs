@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use ipai_core::lock::{Found, LONGEST_LEASE, Moment, Note};
 use ipai_core::{Action, Plan, Verb};
 
+use super::apply::Consent;
 use super::keeper::Keeper;
 use super::world::World;
 use super::{Failed, Outcome, Run, exit, signals};
@@ -52,8 +53,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 pub(super) async fn locked(
     run: &Run<'_>,
     world: &World,
-    locking: &Locking,
-    detailed: bool,
+    consent: &Consent,
     work: impl Future<Output = Outcome>,
 ) -> Outcome {
     let _watch = signals::watch(&world.stop);
@@ -68,6 +68,7 @@ pub(super) async fn locked(
             return in_time(world, work).await;
         }
     };
+    let locking = &consent.locking;
     let note = note(locking, run.edges)?;
     let place = store.place();
     let teller = Teller { run, place: &place, told: Mutex::new(None) };
@@ -84,7 +85,12 @@ pub(super) async fn locked(
         Err(NotTaken::Failed(error)) => Err(run.remote(&[error])),
         Err(NotTaken::Held(by, now)) => {
             let text = refusal(&place, by.as_deref(), now);
-            Err(Failed::new(text).with_code(exit::LOCKED, detailed))
+            if consent.json {
+                let message =
+                    report::locked_message(&place, by.as_deref(), now, Some(&super::now()));
+                run.print(&format!("{}\n", report::json_text(&message, false)));
+            }
+            Err(Failed::new(text).with_code(exit::LOCKED, consent.detailed_exitcode))
         }
     }
 }

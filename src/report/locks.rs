@@ -1,10 +1,12 @@
 //! Locks in words and as JSON.
 
 use chrono::{DateTime, SecondsFormat};
+use ipai_core::Severity;
 use ipai_core::lock::{Found, Moment, Sight};
 use serde_json::{Value as Json, json};
 
 use super::clean::one_line as clean;
+use super::feed::problem_message;
 
 /// Who holds a lock, in one line: `held by ann@laptop since 2026-01-01T00:00:00Z (deploy), run 9f86d081884c7d65`.
 #[must_use]
@@ -22,26 +24,58 @@ pub fn lock_line(lock: &Found, now: Option<Moment>) -> String {
 /// The answer of `ipai lock status --json`.
 #[must_use]
 pub fn locks_json(stack: &str, place: Option<&str>, sight: &Sight) -> Json {
-    let lock = |found: &Found| {
-        let note = found.note.as_ref().ok();
-        json!({
-            "id": found.id,
-            "understood": note.is_some(),
-            "run": note.map(|note| &note.run),
-            "holder": note.map(|note| &note.holder),
-            "why": note.map(|note| &note.why),
-            "since": time(found.since),
-            "last_sign": found.beat.and_then(time),
-            "lapsed": found.has_lapsed(sight.now),
-            "lapses_in_seconds": found.lapses_in(sight.now).map(|left| left.as_secs()),
-        })
-    };
+    let lock = |found: &Found| lock_json(found, sight.now);
     json!({
         "format_version": "1.0",
         "stack": stack,
         "place": place,
         "locked": sight.locks.iter().any(|found| !found.has_lapsed(sight.now)),
         "locks": sight.locks.iter().map(lock).collect::<Vec<_>>(),
+    })
+}
+
+/// The answer of `ipai lock release --json`: as [`locks_json`] after `removed` are gone, and these.
+#[must_use]
+pub fn release_json(stack: &str, place: Option<&str>, sight: &Sight, removed: &[&Found]) -> Json {
+    let gone = |found: &Found| removed.iter().any(|removed| removed.id == found.id);
+    let locks = sight.locks.iter().filter(|found| !gone(found)).cloned().collect();
+    let mut json = locks_json(stack, place, &Sight { now: sight.now, locks });
+    let removed = removed.iter().map(|found| lock_json(found, sight.now));
+    json["removed"] = removed.collect();
+    json
+}
+
+/// A line of `ipai apply --json` when another run has the lock: the problem, and the lock itself when it was seen.
+#[must_use]
+pub fn locked_message(
+    place: &str,
+    by: Option<&Found>,
+    now: Option<Moment>,
+    timestamp: Option<&str>,
+) -> Json {
+    let who = by.map_or_else(|| "changing hands".to_owned(), |by| lock_line(by, now));
+    let problem = json!({
+        "severity": Severity::Error,
+        "summary": "another run is at work on this stack, so nothing was changed",
+        "detail": format!("its lock in {place} is {who}"),
+    });
+    let mut message = problem_message(&problem, timestamp);
+    message["lock"] = json!(by.map(|by| lock_json(by, now)));
+    message
+}
+
+fn lock_json(found: &Found, now: Option<Moment>) -> Json {
+    let note = found.note.as_ref().ok();
+    json!({
+        "id": found.id,
+        "understood": note.is_some(),
+        "run": note.map(|note| &note.run),
+        "holder": note.map(|note| &note.holder),
+        "why": note.map(|note| &note.why),
+        "since": time(found.since),
+        "last_sign": found.beat.and_then(time),
+        "lapsed": found.has_lapsed(now),
+        "lapses_in_seconds": found.lapses_in(now).map(|left| left.as_secs()),
     })
 }
 
