@@ -172,6 +172,9 @@ fn digitalocean(
         settings.base_url = url;
     }
     settings.witness = edges.witness.clone();
+    if let Some(longest) = milliseconds(edges, "IPAI_REQUEST_MS") {
+        settings.limits.request = longest;
+    }
     Some(match poll(edges) {
         Some(poll) => settings.polling(poll),
         None => settings,
@@ -180,7 +183,12 @@ fn digitalocean(
 
 /// `IPAI_POLL_MS`: how often to look at what is waited for, for clouds that are quicker than the real ones.
 fn poll(edges: &Edges) -> Option<Duration> {
-    edges.variable("IPAI_POLL_MS")?.parse().ok().map(Duration::from_millis)
+    milliseconds(edges, "IPAI_POLL_MS")
+}
+
+/// `IPAI_REQUEST_MS`, beside it: how long a request may take, for tests that wait for an answer in vain.
+fn milliseconds(edges: &Edges, name: &str) -> Option<Duration> {
+    edges.variable(name)?.parse().ok().map(Duration::from_millis)
 }
 
 fn cloudflare(
@@ -205,6 +213,9 @@ fn cloudflare(
             }
             if let Some(poll) = poll(edges) {
                 settings.limits.pause = settings.limits.pause.min(poll);
+            }
+            if let Some(longest) = milliseconds(edges, "IPAI_REQUEST_MS") {
+                settings.limits.request = longest;
             }
             settings.witness = edges.witness.clone();
             settings

@@ -111,8 +111,9 @@ impl Canaries {
 
     /// Runs the program and searches everything it says.
     fn run(&self, arguments: &[&str]) -> Ran {
-        let child = self.spawn(self.command(arguments));
-        let ran: Ran = child.wait_with_output().unwrap().into();
+        let command = self.command(arguments);
+        let ran: Ran = self.spawn(self.command(arguments)).wait_with_output().unwrap().into();
+        let ran = common::settled(&command, ran);
         self.search(&format!("the output of {arguments:?}"), ran.all().as_bytes());
         ran
     }
@@ -388,7 +389,8 @@ fn the_sandbox_keeps_its_secrets_to_its_owner() {
     common::copy_folder(&common::repository().join("stacks/ops"), &stack);
     let run = |arguments: &[&str]| -> Ran {
         let mut command = common::ipai(scratch.path());
-        command.arg("-C").arg(&stack).arg("--sandbox").args(arguments).output().unwrap().into()
+        command.arg("-C").arg(&stack).arg("--sandbox").args(arguments);
+        common::run(command)
     };
     run(&["apply", "--auto-approve"]).expect(0);
     let value = run(&["secrets", "get", "postgres_password", "--reveal"]).expect(0).out;

@@ -1,42 +1,52 @@
-//! SIGKILL to the real program at every moment at which the world hears from it, then once more to the end.
+//! Signals to the real program at every moment at which the world hears from it, then once more to the end.
 //!
 //! A request has two moments (it arrived; it was carried out and not answered), a command on the host one for its start
-//! and one for every packet that goes in or comes out. Plain `cargo test` takes every ninth; `IPAI_FULL=1` takes all,
-//! and `IPAI_KILL_ONLY=fresh:17` one.
+//! and one for every packet that goes in or comes out. Plain `cargo test` takes every thirteenth; `IPAI_FULL=1` takes
+//! all, and `IPAI_KILL_ONLY=fresh:17` one.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod crash;
+mod gate;
 
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crash::place::{Cloud, Place};
-use crash::scenario::Scenario;
+use crash::place::{Cloud, Place, ZONE};
+use crash::scenario::{ALL, Scenario};
 use crash::truth::{Truth, faults, torn};
 use ipai_simulator::{Fate, Moment, Pace, Stage, Watch};
-
-const SCENARIOS: [Scenario; 2] = [Scenario::Fresh, Scenario::Update];
+use rustix::process::{Pid, Signal, kill_process};
 
 /// How far apart the moments are that a quick run takes.
-const STRIDE: usize = 9;
+const STRIDE: usize = 13;
 
-/// Counts moments, and kills the program at one of them.
-#[derive(Default)]
+/// How long a run may go on after its first interrupt.
+const LONGEST_STOP: Duration = Duration::from_secs(7);
+
+/// Counts moments, and sends the program a signal at one of them.
 struct Hunter {
     at: Option<u64>,
+    signal: Signal,
     seen: AtomicU64,
     /// Droplets that were asked for and granted.
     made: AtomicU64,
     moments: Mutex<Vec<String>>,
     /// The program while it runs. Held while it starts, so that no moment comes before it is known.
     prey: Mutex<Option<Child>>,
-    killed: Mutex<Option<String>>,
+    /// At what it was hit, and when.
+    hit: Mutex<Option<(String, Instant)>>,
 }
 
 impl Hunter {
+    fn new(at: Option<u64>, signal: Signal) -> Arc<Self> {
+        let (seen, made) = Default::default();
+        let (moments, prey, hit) = Default::default();
+        Arc::new(Self { at, signal, seen, made, moments, prey, hit })
+    }
+
     fn see(&self, moment: &Moment) {
         if moment.stage == Stage::CarriedOut && moment.what == "POST /v2/droplets" {
             self.made.fetch_add(1, Ordering::SeqCst);
@@ -44,13 +54,20 @@ impl Hunter {
         let number = self.seen.fetch_add(1, Ordering::SeqCst) + 1;
         let name = format!("{} {:?}", moment.what, moment.stage);
         if self.at == Some(number) {
-            if let Some(mut child) = self.prey.lock().unwrap().take() {
-                child.kill().unwrap();
-                child.wait().unwrap();
-            }
-            *self.killed.lock().unwrap() = Some(name.clone());
+            *self.hit.lock().unwrap() = Some((name.clone(), Instant::now()));
+            self.strike();
         }
         self.moments.lock().unwrap().push(name);
+    }
+
+    fn strike(&self) {
+        let mut prey = self.prey.lock().unwrap();
+        let Some(child) = prey.as_mut() else { return };
+        kill_process(Pid::from_child(child), self.signal).unwrap();
+        if self.signal == Signal::KILL {
+            // Nothing of it may be heard of any more when the world goes on.
+            child.wait().unwrap();
+        }
     }
 
     fn watch(self: &Arc<Self>) -> Watch {
@@ -61,16 +78,16 @@ impl Hunter {
         })
     }
 
-    /// Runs the program under watch; nothing when it was killed.
-    fn run(&self, mut command: Command) -> Option<ExitStatus> {
+    /// Runs the program under watch.
+    fn run(&self, mut command: Command) -> ExitStatus {
         let mut prey = self.prey.lock().unwrap();
         *prey = Some(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
         drop(prey);
         loop {
             let mut prey = self.prey.lock().unwrap();
-            if let Some(status) = prey.as_mut()?.try_wait().unwrap() {
+            if let Some(status) = prey.as_mut().and_then(|child| child.try_wait().unwrap()) {
                 *prey = None;
-                return Some(status);
+                return status;
             }
             drop(prey);
             std::thread::sleep(Duration::from_millis(3));
@@ -78,16 +95,38 @@ impl Hunter {
     }
 }
 
+/// What an undisturbed run does.
+struct Measure {
+    moments: usize,
+    truth: Truth,
+}
+
 struct Worker {
     place: Place,
-    /// For each scenario, its moments and its end.
-    measures: Vec<(Vec<String>, Truth)>,
+    measures: Vec<Measure>,
+}
+
+/// One signal at one moment.
+#[derive(Clone, Copy)]
+struct Job {
+    scenario: Scenario,
+    at: u64,
+    signal: Signal,
+}
+
+/// What came of it.
+struct Verdict {
+    /// At what it was hit.
+    hit: Option<String>,
+    /// How long it went on.
+    stopped: Duration,
+    wrong: Vec<String>,
 }
 
 impl Worker {
     fn new(number: u8) -> Self {
         let mut worker = Self { place: Place::new(number, Pace::prompt()), measures: Vec::new() };
-        for scenario in SCENARIOS {
+        for scenario in ALL {
             let measure = worker.measure(scenario);
             worker.measures.push(measure);
         }
@@ -101,96 +140,135 @@ impl Worker {
         command
     }
 
-    fn apply(&self, cloud: &Cloud) -> Command {
-        self.command(cloud, &["apply", "--auto-approve", "--no-input"])
+    /// The command that brings the scenario about.
+    fn apply(&self, cloud: &Cloud, scenario: Scenario) -> Command {
+        let verb = if scenario == Scenario::Destroy { "destroy" } else { "apply" };
+        let mut command = self.command(cloud, &[verb, "--auto-approve", "--no-input"]);
+        if !matches!(scenario, Scenario::Fresh | Scenario::Update) {
+            command.args(["--allow-data-loss", "digitalocean.droplet.web"]);
+        }
+        command
     }
 
-    fn watch(&self, cloud: &Cloud, hunter: &Arc<Hunter>) {
+    /// The command that finds nothing to do once it is brought about.
+    fn look(&self, cloud: &Cloud, scenario: Scenario) -> Command {
+        match scenario {
+            Scenario::Destroy => {
+                self.command(cloud, &["destroy", "--auto-approve", "--detailed-exitcode"])
+            }
+            _ => self.command(cloud, &["plan", "--detailed-exitcode"]),
+        }
+    }
+
+    fn watch(cloud: &Cloud, hunter: &Arc<Hunter>) {
         cloud.simulator.world().watch(Some(hunter.watch()));
         cloud.hosts.watch(Some(hunter.watch()));
     }
 
-    fn measure(&self, scenario: Scenario) -> (Vec<String>, Truth) {
+    fn measure(&self, scenario: Scenario) -> Measure {
         self.place.begin(scenario);
         let cloud = self.place.start();
-        let hunter = Arc::new(Hunter::default());
-        self.watch(&cloud, &hunter);
-        let ended = hunter.run(self.apply(&cloud)).map(|status| status.code());
-        assert_eq!(ended, Some(Some(0)), "{}", scenario.name());
-        let moments = hunter.moments.lock().unwrap().clone();
+        let hunter = Hunter::new(None, Signal::KILL);
+        Self::watch(&cloud, &hunter);
+        let ended = hunter.run(self.apply(&cloud, scenario));
+        assert_eq!(ended.code(), Some(0), "{}", scenario.name());
+        let moments = hunter.moments.lock().unwrap().len();
         let truth = Truth::of(&cloud);
         self.place.stop(cloud);
         if scenario == Scenario::Fresh {
             self.place.keep_applied();
         }
-        (moments, truth)
+        Measure { moments, truth }
     }
 
-    /// Kills one run at one moment; tells what is wrong after the next, and at what it was killed.
-    fn judge(&self, index: usize, at: u64) -> (Option<String>, Vec<String>) {
-        let scenario = SCENARIOS[index];
+    fn measure_of(&self, scenario: Scenario) -> &Measure {
+        &self.measures[ALL.iter().position(|s| *s == scenario).unwrap()]
+    }
+
+    /// Sends one run a signal at one moment; tells what is wrong then, and after the next run.
+    fn judge(&self, job: Job) -> Verdict {
+        let Job { scenario, at, signal } = job;
         self.place.begin(scenario);
         let cloud = self.place.start();
-        let hunter = Arc::new(Hunter { at: Some(at), ..Hunter::default() });
-        self.watch(&cloud, &hunter);
-        hunter.run(self.apply(&cloud));
-        let mut wrong = torn(&cloud, &self.measures[0].1, &self.measures[index].1);
-        let plan = self.command(&cloud, &["plan", "--detailed-exitcode"]);
-        // What was killed cannot give its lock back. It would lapse within a minute; nobody has to wait for that.
-        self.command(&cloud, &["unlock", "--yes"]).output().unwrap();
-        for (what, mut command) in [("apply", self.apply(&cloud)), ("plan", plan)] {
+        let hunter = Hunter::new(Some(at), signal);
+        Self::watch(&cloud, &hunter);
+        let status = hunter.run(self.apply(&cloud, scenario));
+        let hit = hunter.hit.lock().unwrap().clone();
+        let stopped = hit.as_ref().map(|(_, when)| when.elapsed()).unwrap_or_default();
+        let wanted = &self.measure_of(scenario).truth;
+        let mut wrong = torn(&cloud, &self.measures[0].truth, wanted);
+        if signal == Signal::KILL {
+            // What was killed cannot give its lock back. It would lapse within a minute; nobody has to wait for that.
+            self.command(&cloud, &["unlock", "--yes"]).output().unwrap();
+        } else if hit.is_some() {
+            wrong.extend(ill_mannered(&cloud, job, status, stopped));
+        }
+        for mut command in [self.apply(&cloud, scenario), self.look(&cloud, scenario)] {
             let output = command.output().unwrap();
             if output.status.code() != Some(0) {
                 let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
                 let talk = format!("{}{}", text(&output.stdout), text(&output.stderr));
-                wrong.push(format!("the next {what} ended with {}: {talk}", output.status));
+                wrong.push(format!("{command:?} ended with {}: {talk}", output.status));
             }
         }
-        wrong.extend(faults(
-            &cloud,
-            scenario,
-            &self.measures[index].1,
-            hunter.made.load(Ordering::SeqCst),
-        ));
+        wrong.extend(faults(&cloud, scenario, wanted, hunter.made.load(Ordering::SeqCst)));
         self.place.stop(cloud);
-        let killed = hunter.killed.lock().unwrap().clone();
-        (killed, wrong)
+        Verdict { hit: hit.map(|(name, _)| name), stopped, wrong }
     }
 }
 
-fn is_set(name: &str) -> bool {
-    std::env::var(name).is_ok_and(|value| !value.is_empty() && value != "0")
+/// What an interrupted run did that it must not.
+fn ill_mannered(cloud: &Cloud, job: Job, status: ExitStatus, stopped: Duration) -> Option<String> {
+    let code = if job.signal == Signal::INT { 130 } else { 143 };
+    // One that came after everything was done finds nothing to stop.
+    if !matches!(status.code(), Some(0)) && status.code() != Some(code) {
+        return Some(format!("it ended with {status}"));
+    }
+    if stopped > LONGEST_STOP {
+        return Some(format!("it went on for {stopped:?}"));
+    }
+    let records = cloud.simulator.world().records(ZONE);
+    let locked =
+        records.iter().any(|r| r["name"].as_str().is_some_and(|n| n.contains("_ipai-lock")));
+    locked.then(|| "it kept the lock".to_owned())
 }
 
-/// Which kills to try.
-fn jobs(first: &Worker) -> Vec<(usize, u64)> {
+/// Which signals to send when.
+fn jobs(first: &Worker, signals: &[Signal]) -> Vec<Job> {
+    let signal = |at: u64| signals[usize::try_from(at).unwrap() % signals.len()];
     if let Ok(only) = std::env::var("IPAI_KILL_ONLY") {
         let (name, at) = only.split_once(':').expect("SCENARIO:MOMENT");
-        let index = SCENARIOS.iter().position(|s| s.name() == name).expect("fresh or update");
-        return vec![(index, at.parse().expect("a number"))];
+        let scenario = Scenario::parse(name).expect("a scenario");
+        let at = at.parse().expect("a number");
+        return vec![Job { scenario, at, signal: signal(at) }];
     }
-    let stride = if is_set("IPAI_FULL") { 1 } else { STRIDE };
-    let all = |index: usize| {
-        (1..=first.measures[index].0.len() as u64).map(move |at| (index, at)).step_by(stride)
+    let stride = if gate::is_full() { 1 } else { STRIDE };
+    let all = |(scenario, measure): (&Scenario, &Measure)| {
+        let scenario = *scenario;
+        let job = move |at| Job { scenario, at, signal: signal(at) };
+        (1..=measure.moments as u64).map(job).step_by(stride).collect::<Vec<_>>()
     };
-    (0..SCENARIOS.len()).flat_map(all).collect()
+    ALL.iter().zip(&first.measures).flat_map(all).collect()
 }
 
-#[test]
-fn killed_by_the_system_at_any_moment_the_next_run_converges() {
+/// Sends each signal in turn, and prints the figures of this gate.
+fn run(number: u8, what: &str, base: u8, signals: &[Signal]) {
     let began = Instant::now();
-    let first = Worker::new(100);
-    let (jobs, next) = (jobs(&first), AtomicUsize::new(0));
+    let first = Worker::new(base);
+    let (jobs, next) = (jobs(&first, signals), AtomicUsize::new(0));
     let (failures, hits) = (Mutex::new(Vec::new()), AtomicU64::new(0));
+    let longest = Mutex::new(Duration::ZERO);
     let work = |worker: &Worker| {
-        while let Some((index, at)) = jobs.get(next.fetch_add(1, Ordering::SeqCst)) {
-            let (killed, wrong) = worker.judge(*index, *at);
-            hits.fetch_add(u64::from(killed.is_some()), Ordering::SeqCst);
+        while let Some(job) = jobs.get(next.fetch_add(1, Ordering::SeqCst)) {
+            let Verdict { hit, stopped, wrong } = worker.judge(*job);
+            hits.fetch_add(u64::from(hit.is_some()), Ordering::SeqCst);
+            let mut longest = longest.lock().unwrap();
+            *longest = stopped.max(*longest);
             if !wrong.is_empty() {
-                let moment = killed.unwrap_or_default();
+                let (name, at, moment) = (job.scenario.name(), job.at, hit.unwrap_or_default());
                 let text = format!(
-                    "IPAI_KILL_ONLY={}:{at} ({moment}): {}",
-                    SCENARIOS[*index].name(),
+                    "IPAI_KILL_ONLY={name}:{at} ({moment}, {:?}): {}",
+                    job.signal,
                     wrong.join("\n  ")
                 );
                 eprintln!("{text}");
@@ -198,24 +276,34 @@ fn killed_by_the_system_at_any_moment_the_next_run_converges() {
             }
         }
     };
-    let threads = std::thread::available_parallelism().map_or(2, usize::from).min(jobs.len());
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
     std::thread::scope(|scope| {
-        for number in 1..threads {
+        for number in 1..(cores + cores / 2).min(jobs.len()) {
             let work = &work;
-            scope.spawn(move || work(&Worker::new(100 + u8::try_from(number).unwrap())));
+            scope.spawn(move || work(&Worker::new(base + u8::try_from(number).unwrap())));
         }
         work(&first);
     });
     let counts =
-        SCENARIOS.iter().zip(&first.measures).map(|(s, m)| format!("{} N={}", s.name(), m.0.len()));
+        ALL.iter().zip(&first.measures).map(|(s, m)| format!("{} {}", s.name(), m.moments));
     let failures = failures.into_inner().unwrap();
-    println!(
-        "kill matrix: {}: {} kills tried, {} hit, {} failures, {:.0} s",
+    let found = format!(
+        "{what}: moments: {}; N={} ({} hit), at most {:.1} s from signal to end",
         counts.collect::<Vec<_>>().join(", "),
         jobs.len(),
         hits.into_inner(),
-        failures.len(),
-        began.elapsed().as_secs_f64()
+        longest.into_inner().unwrap().as_secs_f64()
     );
+    gate::print(number, &found, failures.len(), began);
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn killed_by_the_system_at_any_moment_the_next_run_converges() {
+    run(1, "SIGKILL to the program", 100, &[Signal::KILL]);
+}
+
+#[test]
+fn interrupted_at_any_moment_it_ends_in_time_without_its_lock_and_the_next_run_converges() {
+    run(5, "SIGINT and SIGTERM to the program", 140, &[Signal::INT, Signal::TERM]);
 }

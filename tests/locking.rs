@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;
+mod gate;
 
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -77,6 +78,7 @@ const ANNS: &str = "ipai-lock/1 9f86d081884c7d65 50s 3 ann@laptop deploy of 1.2"
 /// Rounds in several worlds side by side, because each round mostly waits.
 #[test]
 fn of_two_runs_at_once_one_works_and_the_other_says_who_does() {
+    let begun = Instant::now();
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
@@ -85,6 +87,7 @@ fn of_two_runs_at_once_one_works_and_the_other_says_who_does() {
             });
         }
     });
+    gate::print(6, "two processes at once: N=24, one worked and the other ended with 3", 0, begun);
 }
 
 fn two_at_once(world: &World, round: u32) {
@@ -128,6 +131,11 @@ fn waiting_ends_with_its_time() {
     world.run(&arguments).expect(3).says("held by ann@laptop").says("deploy of 1.2");
     assert!(begun.elapsed() >= Duration::from_secs(1));
     world.run(&["apply", "--auto-approve"]).expect(1).says("it lapses in");
+    let refused =
+        world.run(&["apply", "--auto-approve", "--json", "--detailed-exitcode"]).expect(3);
+    let json: Value = serde_json::from_str(refused.out.lines().last().unwrap()).unwrap();
+    assert_eq!(json["type"], json!("diagnostic"));
+    assert_eq!(json["lock"]["holder"], json!("ann@laptop"));
     assert_eq!(changes(&world), 0);
 }
 
@@ -174,6 +182,32 @@ fn a_killed_holders_lock_lapses_and_the_next_run_goes_on() {
     assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
     world.expect_empty_plan();
     assert!(locks(&world).is_empty());
+}
+
+/// With the lease that every run has, and in real time.
+#[test]
+fn a_lock_is_free_a_minute_after_its_holder_was_killed() {
+    if !gate::is_full() {
+        return;
+    }
+    let world = records_only();
+    world.cloud().fault(Fault::first("POST", BATCH, FaultKind::Delay(Duration::from_secs(90))));
+    let mut killed = start(&world, APPLY);
+    wait_until("the lock", || locks(&world).len() == 1);
+    // Until right after a sign of life, when it has the longest time to run.
+    let first = locks(&world)[0]["comment"].clone();
+    wait_until("a sign of life", || locks(&world)[0]["comment"] != first);
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    let begun = Instant::now();
+    world.cloud().clear_faults();
+    let arguments = ["apply", "--auto-approve", "--lock-timeout", "90s"];
+    world.run(&arguments).expect(0).says("waiting for the lock").says("Apply complete!");
+    let free = begun.elapsed();
+    assert!(free <= Duration::from_secs(60), "{free:?}");
+    assert!(locks(&world).is_empty());
+    let found = format!("SIGKILL: the next apply was through {:.1} s later", free.as_secs_f64());
+    gate::print(5, &found, 0, begun);
 }
 
 #[test]
@@ -346,8 +380,16 @@ fn a_dead_lock_is_released_and_a_live_one_only_by_its_run_or_by_unlock() {
     plant(&world, "ipai-lock/1 9f86d081884c7d65 1s 3 ann@laptop");
     std::thread::sleep(Duration::from_millis(2_300));
     world.run(&["lock", "status"]).expect(0).says("lapsed; was held by ann@laptop");
-    world.run(&["lock", "release"]).expect(0).says("Removed");
+    let json: Value =
+        serde_json::from_str(&world.run(&["lock", "release", "--json"]).expect(0).out).unwrap();
+    assert_eq!(json["removed"][0]["run"], json!("9f86d081884c7d65"));
+    assert_eq!(json["locked"], json!(false));
     world.run(&["lock", "release"]).expect(0).says("nothing to do");
+    plant(&world, ANNS);
+    let refused = world.run(&["lock", "release", "--json"]).expect(1);
+    let json: Value = serde_json::from_str(&refused.out).unwrap();
+    assert_eq!((&json["removed"], &json["locked"]), (&json!([]), &json!(true)));
+    assert_eq!(json["locks"][0]["holder"], json!("ann@laptop"));
 }
 
 /// A stack without a zone has its lock on its host.

@@ -28,7 +28,8 @@ impl Ops {
 
     fn run(&self, arguments: &[&str]) -> Ran {
         let mut command = ipai(self.scratch.path());
-        command.arg("-C").arg(self.stack()).arg(self.kind).args(arguments).output().unwrap().into()
+        command.arg("-C").arg(self.stack()).arg(self.kind).args(arguments);
+        common::run(command)
     }
 
     fn edit(&self, name: &str, from: &str, to: &str) {

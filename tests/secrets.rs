@@ -327,7 +327,7 @@ fn a_fresh_machine_with_the_repository_an_age_key_and_two_tokens_goes_on_where_t
         let mut command = world.command(arguments);
         command.env("HOME", &elsewhere);
         command.envs(key.map(|key| ("SOPS_AGE_KEY", key)));
-        command.output().unwrap().into()
+        common::run(command)
     };
     fresh(&["plan", "--detailed-exitcode"], Some(identity)).expect(0).says("No changes.");
     let without = fresh(&["plan"], None).expect(1);

@@ -24,6 +24,8 @@ pub enum How {
     Answered,
     /// The request is carried out, the answer is lost.
     LostAnswer,
+    /// The request is carried out, and no answer comes within the time that one may take.
+    Timeout,
     /// The request is lost.
     LostRequest,
     /// The connection is reset before anything happens.
@@ -46,15 +48,15 @@ pub const KILLS: [How; 3] = [How::Before, How::Sent, How::Answered];
 const MIDWAYS: [&str; 10] =
     ["mid0", "mid1", "mid2", "mid3", "mid4", "mid5", "mid6", "mid7", "mid8", "mid9"];
 
-pub const ANSWERS: [How; 7] = [
-    How::LostAnswer,
-    How::LostRequest,
-    How::Reset,
-    How::Throttled(0),
-    How::Throttled(1),
-    How::Error,
-    How::Page,
-];
+/// What can become of the answer to any request.
+pub const ANSWERS: [How; 6] =
+    [How::LostAnswer, How::Timeout, How::Reset, How::Throttled(0), How::Error, How::Page];
+
+/// What else can become of a request that changes something.
+pub const MORE_ANSWERS: [How; 2] = [How::LostRequest, How::Throttled(1)];
+
+/// How long a request may take in a run in which one answer never comes.
+pub const LONGEST_REQUEST: Duration = Duration::from_millis(250);
 
 /// A blow at one place of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +74,7 @@ impl How {
             Self::Midway(tenths) => MIDWAYS[usize::from(tenths) % MIDWAYS.len()],
             Self::Answered => "answered",
             Self::LostAnswer => "lost-answer",
+            Self::Timeout => "timeout",
             Self::LostRequest => "lost-request",
             Self::Reset => "reset",
             Self::Throttled(0) => "429",
@@ -87,6 +90,7 @@ impl How {
         let all = KILLS
             .into_iter()
             .chain(ANSWERS)
+            .chain(MORE_ANSWERS)
             .chain([Self::CutIn, Self::CutOut])
             .chain((0..10).map(Self::Midway));
         all.into_iter().find(|how| how.name() == text)
@@ -103,6 +107,7 @@ impl How {
         let broken = r#"{"id":"server_error","message":"Unexpected server-side error","success":false,"errors":[{"code":1000,"message":"oops"}],"result":null}"#;
         match self {
             Self::LostAnswer => Some(FaultKind::DropAfter),
+            Self::Timeout => Some(FaultKind::Silence(LONGEST_REQUEST * 3)),
             Self::LostRequest => Some(FaultKind::DropBefore),
             Self::Reset => Some(FaultKind::Reset),
             Self::Throttled(seconds) => {
@@ -164,6 +169,11 @@ impl Killer {
             .values()
             .map(|(began, ended)| ended.map_or(Duration::ZERO, |ended| ended - *began))
             .collect()
+    }
+
+    /// Tells whether this run must not wait long for an answer.
+    pub fn hurries(&self) -> bool {
+        self.target.is_some_and(|target| target.how == How::Timeout)
     }
 
     /// Waits until the run is to be killed.

@@ -7,3 +7,4 @@ pub mod place;
 pub mod run;
 pub mod scenario;
 pub mod truth;
+pub mod worker;

@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use ipai::edges::Edges;
 use ipai::secrets::{Store, create_identity_file};
@@ -17,9 +18,13 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
+use super::blow::LONGEST_REQUEST;
 use super::scenario::Scenario;
 
 pub const ZONE: &str = "example.com";
+
+/// How long a lock may outlive its holder.
+pub const LONGEST_LOCK: Duration = Duration::from_secs(60);
 
 /// A folder of memory where there is one: thousands of runs sync every file they write.
 fn scratch() -> TempDir {
@@ -116,6 +121,25 @@ impl Place {
         copy(&self.cloud(), &self.kept("applied.cloud"));
     }
 
+    /// Keeps stack and cloud as they are now under a name of their own.
+    pub fn keep(&self, name: &str) {
+        for (from, to) in [(self.stack(), "stack"), (self.cloud(), "cloud")] {
+            let to = self.kept(&format!("{name}.{to}"));
+            if to.exists() {
+                std::fs::remove_dir_all(&to).unwrap();
+            }
+            copy(&from, &to);
+        }
+    }
+
+    /// Puts stack and cloud to what was kept under this name.
+    pub fn restore(&self, name: &str) {
+        for (from, to) in [("stack", self.stack()), ("cloud", self.cloud())] {
+            std::fs::remove_dir_all(&to).unwrap();
+            copy(&self.kept(&format!("{name}.{from}")), &to);
+        }
+    }
+
     /// Starts the cloud that lies in the folder; a new one gets its foreign objects.
     pub fn start(&self) -> Cloud {
         let tool = PathBuf::from(env!("CARGO_BIN_EXE_ipai"));
@@ -164,8 +188,13 @@ impl Place {
         .into()
     }
 
-    pub fn edges(&self, cloud: &Cloud, witness: Witness) -> Edges {
-        let pairs = self.variables(cloud).into_iter();
+    pub fn edges(&self, cloud: &Cloud, witness: Witness, hurries: bool) -> Edges {
+        let mut variables = self.variables(cloud);
+        if hurries {
+            let most = LONGEST_REQUEST.as_millis().to_string();
+            variables.insert("IPAI_REQUEST_MS".to_owned(), most);
+        }
+        let pairs = variables.into_iter();
         Edges {
             variables: pairs
                 .map(|(name, value)| (OsString::from(name), OsString::from(value)))
@@ -184,6 +213,19 @@ impl Cloud {
     pub fn own_droplets(&self) -> Vec<u64> {
         let all = self.simulator.world().droplets();
         all.iter().filter(|d| !is_foreign_droplet(d)).filter_map(|d| d["id"].as_u64()).collect()
+    }
+
+    /// Lets the time pass after which a dead run's lock must have lapsed; tells whether there was one.
+    pub fn outlast_lock(&self) -> bool {
+        let world = self.simulator.world();
+        let is_lock = |record: &Value| {
+            record["comment"].as_str().is_some_and(|text| text.starts_with("ipai-lock/"))
+        };
+        let locked = world.records(ZONE).iter().any(is_lock);
+        if locked {
+            world.pass(LONGEST_LOCK);
+        }
+        locked
     }
 
     pub fn host(&self, id: u64) -> HostFolder {

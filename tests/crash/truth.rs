@@ -135,10 +135,19 @@ pub fn faults(cloud: &Cloud, scenario: Scenario, wanted: &Truth, made: u64) -> V
     faults
 }
 
+/// Tells whether a temporary folder has anything in it. One that a push left after it had landed everything holds no
+/// more than the list of hashes, and the next push sweeps it.
+fn holds_files(folder: &Path) -> bool {
+    std::fs::read_dir(folder).into_iter().flatten().flatten().any(|entry| {
+        if entry.path().is_dir() { holds_files(&entry.path()) } else { entry.file_name() != "sums" }
+    })
+}
+
 fn leftovers(folder: &Path, faults: &mut Vec<String>) {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name();
-        if name.to_string_lossy().starts_with(".ipai-new") {
+        let temporary = name.to_string_lossy().starts_with(".ipai-new");
+        if temporary && (!entry.path().is_dir() || holds_files(&entry.path())) {
             faults.push(format!("left behind: {}", entry.path().display()));
         }
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {

@@ -161,7 +161,7 @@ impl Stage {
     }
 
     pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
-        self.command(arguments).output().unwrap().into()
+        crate::common::run(self.command(arguments))
     }
 
     /// Applies with nobody in between; the next plan is empty.

@@ -6,10 +6,13 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+#[path = "../../../tests/gate/mod.rs"]
+mod gate;
 mod toy;
 mod worlds;
 
 use std::collections::BTreeSet;
+use std::time::Instant;
 
 use worlds::{Scene, failure, shrink};
 
@@ -25,12 +28,14 @@ fn every_plan_is_sound_and_leads_where_the_stack_wants() {
     let (seed, first) = (number("IPAI_SEED", SEED), number("IPAI_FIRST", 0));
     let end = first + number("IPAI_WORLDS", WORLDS);
     println!("IPAI_SEED={seed}: worlds {first} to {end}");
+    let began = Instant::now();
     let middle = first.midpoint(end);
     std::thread::scope(|scope| {
         let other = scope.spawn(|| (middle..end).for_each(|index| check(seed, index)));
         (first..middle).for_each(|index| check(seed, index));
         other.join().unwrap();
     });
+    gate::print(4, &format!("worlds in the core: IPAI_SEED={seed}, N={}", end - first), 0, began);
 }
 
 fn check(seed: u64, index: u64) {

@@ -3,7 +3,9 @@
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
@@ -26,6 +28,8 @@ pub(crate) struct App {
     shared: Mutex<Shared>,
     folder: Option<PathBuf>,
     clock: Clock,
+    /// How far a test has moved the clock on, in microseconds.
+    passed: AtomicU64,
     record_bodies: bool,
     hosts: Option<Arc<dyn Hosts>>,
     pub(crate) watched: Watched,
@@ -96,7 +100,18 @@ impl App {
             told: HashMap::new(),
         };
         let watched = Watched::default();
-        App { shared: Mutex::new(shared), folder, clock, record_bodies, hosts, watched }
+        let (shared, passed) = (Mutex::new(shared), AtomicU64::new(0));
+        App { shared, folder, clock, passed, record_bodies, hosts, watched }
+    }
+
+    /// Lets time pass at once.
+    pub(crate) fn pass(&self, time: Duration) {
+        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        self.passed.fetch_add(micros, Ordering::SeqCst);
+    }
+
+    fn time(&self, request: u64) -> Time {
+        self.clock.time(request).later(self.passed.load(Ordering::SeqCst))
     }
 
     /// Locks what requests change. A panic elsewhere left it whole: routes build before they put.
@@ -111,7 +126,7 @@ impl App {
         shared: &mut Shared,
         run: impl FnOnce(&mut Cx<'_>) -> T,
     ) -> io::Result<(T, Errand)> {
-        let now = self.clock.time(shared.requests);
+        let now = self.time(shared.requests);
         let Shared { world, setup, .. } = shared;
         let mut cx = Cx { world, setup, now, effects: Vec::new(), changed: false };
         let outcome = run(&mut cx);
@@ -147,7 +162,7 @@ impl App {
     pub(crate) fn answer(&self, incoming: &Incoming) -> (Reply, Errand) {
         let mut shared = self.lock();
         let number = shared.requests;
-        let (refusal, headers) = limit(&mut shared, incoming, self.clock.time(number));
+        let (refusal, headers) = limit(&mut shared, incoming, self.time(number));
         let outcome = match refusal {
             Some(refusal) => Ok((refusal, Errand::default())),
             None => self.change(&mut shared, |cx| incoming.run(cx)),
@@ -158,7 +173,7 @@ impl App {
             (failure(incoming.vendor, &message), Errand::default())
         });
         reply.headers.extend(headers);
-        reply = reply.with("date", self.clock.time(number).to_http_text());
+        reply = reply.with("date", self.time(number).to_http_text());
         if incoming.vendor == Vendor::DigitalOcean {
             reply = reply.with("x-request-id", ids::uuid("request", number));
         }

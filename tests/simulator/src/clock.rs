@@ -39,6 +39,10 @@ impl Clock {
 pub(crate) struct Time(u64);
 
 impl Time {
+    pub(crate) fn later(self, micros: u64) -> Time {
+        Time(self.0.saturating_add(micros))
+    }
+
     pub(crate) fn seconds(self) -> u64 {
         self.0 / 1_000_000
     }

@@ -41,6 +41,8 @@ pub enum FaultKind {
     Reset,
     /// Does what was asked, then closes the connection without an answer.
     DropAfter,
+    /// Does what was asked, then stays silent for so long.
+    Silence(Duration),
     /// Waits, then goes on as usual.
     Delay(Duration),
     /// Does nothing; answers 200 with a page of HTML, as a captive portal does.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
@@ -39,6 +40,11 @@ impl WorldHandle {
     /// Forgets all faults.
     pub fn clear_faults(&self) {
         self.0.lock().faults.clear();
+    }
+
+    /// Lets that much time pass at once, until the world is started again.
+    pub fn pass(&self, time: Duration) {
+        self.0.pass(time);
     }
 
     /// Lets somebody watch requests, and lose some of them.

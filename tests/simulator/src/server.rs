@@ -94,6 +94,9 @@ async fn serve(
     if app.watched.loses(Stage::CarriedOut, || incoming.name()) {
         return finish(&reply, true, &scissors);
     }
+    if let Some(FaultKind::Silence(time)) = &fault {
+        tokio::time::sleep(*time).await;
+    }
     let reply = match &fault {
         Some(kind) => kind.bend(incoming.vendor, &incoming.again, reply),
         None => reply,
