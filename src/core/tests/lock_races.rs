@@ -274,7 +274,8 @@ fn never_are_two_runs_sure_of_the_lock() {
         wins += world.wins;
         takeovers += world.takeovers;
     }
-    let found = format!("runs after one lock, by model: N=6000, {wins} wins, {takeovers} takeovers");
+    let found =
+        format!("runs after one lock, by model: N=6000, {wins} wins, {takeovers} takeovers");
     gate::print(6, &found, 0, began);
     assert!(wins > 20_000 && takeovers > 5_000, "{wins} wins, {takeovers} takeovers");
 }
