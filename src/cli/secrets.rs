@@ -15,7 +15,7 @@ use ipai_core::{Diagnostic, diagnostic};
 use super::world::prepare_sandbox;
 use super::{Failed, Outcome, Run, exit};
 use crate::edges::Edges;
-use crate::load::{Choice, Texts, load, open_vault, read, store_name};
+use crate::load::{Choice, Texts, open_vault, read, store_name};
 use crate::providers;
 use crate::secrets::{
     Environment, Identities, SecretsError, Store, create_identity_file, default_identity_path,
@@ -318,10 +318,11 @@ impl Files<'_> {
 
 fn list(run: &Run<'_>, choice: &Choice) -> Outcome {
     let path = choice.folder.join(store_name(choice));
-    let stack = load(choice, providers::types(), run.edges);
+    // Where each comes from is known without any other part of the stack being in order.
+    let stack = read(choice, &providers::types());
     let store = Store::load(&path).map_err(|error| explain(run, &error))?;
     let declared = match &stack {
-        Ok(loaded) => loaded.stack.secrets.clone(),
+        Ok(texts) => texts.stack.secrets.clone(),
         Err(failure) => {
             run.say(&run.failure(failure).text);
             Default::default()
