@@ -88,6 +88,13 @@ pub enum SecretSource {
 pub enum Generate {
     /// Letters and digits; length in characters.
     Password(usize),
+    /// Characters of an alphabet, each equally likely; length in characters.
+    PasswordOf {
+        /// How many.
+        length: usize,
+        /// Different printable ASCII characters.
+        alphabet: String,
+    },
     /// Random bytes in hex; length in bytes.
     Hex(usize),
     /// The bcrypt hash of another secret.
@@ -104,10 +111,13 @@ impl Generate {
     pub fn of(&self) -> Option<&str> {
         match self {
             Self::Bcrypt(of) | Self::PublicKey(of) => Some(of),
-            Self::Password(_) | Self::Hex(_) | Self::KeyPair => None,
+            Self::Password(_) | Self::PasswordOf { .. } | Self::Hex(_) | Self::KeyPair => None,
         }
     }
 }
+
+/// What a generated password must be worth, reckoned downwards: below, it can be guessed offline.
+const FEWEST_BITS: usize = 64;
 
 const SECTIONS: [&str; 5] = ["stack", "var", "ssh", "secret", "check"];
 
@@ -289,6 +299,7 @@ fn read_secret(
     let generate = fields.text("generate");
     let length = fields.int("length", 8, 4096).and_then(|n| usize::try_from(n).ok());
     let of = fields.text("of");
+    let alphabet = fields.text("alphabet");
     let mut sources: Vec<SecretSource> = Vec::new();
     sources.extend(fields.text("env").map(|env| SecretSource::Environment(env.0)));
     sources.extend(fields.text("file").map(|file| SecretSource::File(file.0)));
@@ -297,6 +308,14 @@ fn read_secret(
     let permanent = fields.text("permanent").map(|permanent| permanent.0);
     if let Some((kind, span)) = &generate {
         match (kind.as_str(), of) {
+            ("password", None) if alphabet.is_some() => {
+                sources.extend(password_of(alphabet, length.unwrap_or(40), &mut fields));
+            }
+            _ if alphabet.is_some() => fields.problem(
+                Diagnostic::error("An alphabet for what has none")
+                    .hint("only `generate = \"password\"` takes an `alphabet`")
+                    .at(span),
+            ),
             ("password", None) => sources.push(SecretSource::Generate(Generate::Password(length.unwrap_or(40)))),
             ("hex", None) => sources.push(SecretSource::Generate(Generate::Hex(length.unwrap_or(32)))),
             ("bcrypt", Some((of, _))) => sources.push(SecretSource::Generate(Generate::Bcrypt(of))),
@@ -318,6 +337,32 @@ fn read_secret(
     let source = sources.into_iter().next().unwrap_or(SecretSource::Store);
     let span = header.clone();
     (!ambiguous).then_some(SecretDeclaration { source, default, permanent, span })
+}
+
+/// A password of somebody's own alphabet, if that makes a good one.
+fn password_of(
+    alphabet: Option<(String, Span)>,
+    length: usize,
+    fields: &mut Fields<'_>,
+) -> Option<SecretSource> {
+    let (alphabet, span) = alphabet?;
+    let letters: BTreeSet<char> = alphabet.chars().collect();
+    let wrong = if letters.len() != alphabet.chars().count() {
+        Some("It names a character twice, which would come up twice as often.".to_owned())
+    } else if !letters.iter().all(char::is_ascii_graphic) {
+        Some("It must consist of printable ASCII characters, without blanks.".to_owned())
+    } else {
+        let bits = usize::BITS - letters.len().leading_zeros() - 1;
+        let worth = length.saturating_mul(bits as usize);
+        (worth < FEWEST_BITS).then(|| {
+            format!("{length} of {} characters are worth fewer than {FEWEST_BITS} bits and can be guessed.", letters.len())
+        })
+    };
+    let Some(wrong) = wrong else {
+        return Some(SecretSource::Generate(Generate::PasswordOf { length, alphabet }));
+    };
+    fields.problem(Diagnostic::error("Not a usable alphabet").detail(wrong).at(&span));
+    None
 }
 
 fn read_checks(root: &Table, problems: &mut Vec<Diagnostic>) -> BTreeMap<String, (Span, Table)> {

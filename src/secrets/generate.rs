@@ -94,6 +94,21 @@ pub fn generate(kind: Kind, length: usize, entropy: Entropy<'_>) -> Result<Secre
     }
 }
 
+/// Generates a password of `length` characters of an alphabet, each equally likely.
+///
+/// # Errors
+/// When the length is above 4096, the alphabet is no ASCII, or the source of randomness is broken.
+pub fn password_of(
+    alphabet: &str,
+    length: usize,
+    entropy: Entropy<'_>,
+) -> Result<Secret, SecretsError> {
+    if length > *LENGTHS.end() || alphabet.is_empty() || !alphabet.is_ascii() {
+        return Err(cannot("the length or the alphabet is unusable".to_owned()));
+    }
+    draw(alphabet.as_bytes(), length, entropy)
+}
+
 /// Hashes `password` with bcrypt (`$2b$`, cost 10); the 16 bytes of salt come from `entropy`.
 ///
 /// # Errors
@@ -186,6 +201,26 @@ fn cannot(problem: String) -> SecretsError {
 mod tests {
     use super::super::tests::stream;
     use super::*;
+
+    #[test]
+    fn a_password_of_an_own_alphabet_holds_nothing_else_and_each_character_alike() {
+        let secret = password_of("abc!", 24, &mut stream()).unwrap();
+        assert_eq!(secret.expose().len(), 24);
+        assert!(secret.expose().chars().all(|letter| "abc!".contains(letter)));
+        let mut all_bytes = {
+            let mut next = 0_u8;
+            move |bytes: &mut [u8]| {
+                bytes.fill_with(|| {
+                    next = next.wrapping_add(1);
+                    next
+                })
+            }
+        };
+        let secret = password_of("0123456789", 160, &mut all_bytes).unwrap();
+        for digit in "0123456789".chars() {
+            assert_eq!(secret.expose().matches(digit).count(), 16, "{digit}");
+        }
+    }
 
     #[test]
     fn passwords_have_the_length_asked_for_and_only_letters_and_digits() {

@@ -7,7 +7,7 @@ use ipai_core::stack::Generate;
 
 use super::Entropy;
 use super::error::SecretsError;
-use super::generate::{Kind, bcrypt, generate, key_pair, public_key};
+use super::generate::{Kind, bcrypt, generate, key_pair, password_of, public_key};
 use super::store::Store;
 
 /// How the stack's generated secrets are made, by name.
@@ -78,6 +78,9 @@ fn one(
     };
     Ok(match how {
         Generate::Password(length) => (generate(Kind::Password, *length, entropy)?, Kind::Password),
+        Generate::PasswordOf { length, alphabet } => {
+            (password_of(alphabet, *length, entropy)?, Kind::Password)
+        }
         Generate::Hex(bytes) => (generate(Kind::Hex, bytes * 2, entropy)?, Kind::Hex),
         Generate::Bcrypt(of) => (bcrypt(origin(of)?, entropy)?, Kind::Bcrypt),
         Generate::KeyPair => (key_pair(name, entropy)?, Kind::KeyPair),

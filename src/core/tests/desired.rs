@@ -380,6 +380,15 @@ fn secrets_say_where_they_come_from() {
     );
     check("[secret.a]\ngenerate = 'bcrypt'\nof = 'b'", "stack.toml:3:9 Reference to nothing");
     check("[secret.a]\ngenerate = 'hex'\nlength = 7", "stack.toml:5:10 Wrong type for `length`");
+    let alphabet =
+        |alphabet: &str| format!("[secret.a]\ngenerate = 'password'\nalphabet = '{alphabet}'");
+    check(&alphabet("abca0123456789"), "stack.toml:5:12 Not a usable alphabet");
+    check(&alphabet("abc def"), "stack.toml:5:12 Not a usable alphabet");
+    check(&alphabet("ab"), "stack.toml:5:12 Not a usable alphabet");
+    check(
+        "[secret.a]\ngenerate = 'hex'\nalphabet = 'abcdefgh'",
+        "stack.toml:4:12 An alphabet for what has none (only `generate = \"password\"` takes an `alphabet`)",
+    );
     check("[secret.a]\ncommand = 'pass'", "stack.toml:4:11 Wrong type for `command`");
 }
 
