@@ -1,0 +1,67 @@
+//! Whose certificates are believed: those that the system believes, and no list of ipai's own.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use common::{Ran, World};
+
+/// An HTTPS server whose certificate vouches for itself; ends when dropped.
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn openssl(world: &World, arguments: &[&str]) -> Command {
+    let mut command = Command::new("openssl");
+    command.args(arguments).current_dir(world.home());
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
+fn serve(world: &World) -> Option<(Server, u16)> {
+    let make = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout tls.key -out tls.pem -days 2 \
+                -subj /CN=test -addext subjectAltName=IP:127.0.0.1 -addext basicConstraints=critical,CA:FALSE";
+    let made = openssl(world, &make.split_whitespace().collect::<Vec<_>>()).status();
+    if !made.is_ok_and(|made| made.success()) {
+        assert!(std::env::var_os("CI").is_none(), "no openssl");
+        eprintln!("SKIPPED: no openssl on this machine (apt-get install openssl)");
+        return None;
+    }
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let serve = format!("s_server -accept 127.0.0.1:{port} -cert tls.pem -key tls.key -www -quiet");
+    let server = openssl(world, &serve.split_whitespace().collect::<Vec<_>>()).spawn().unwrap();
+    let server = Server(server);
+    for _ in 0..100 {
+        if TcpStream::connect(("127.0.0.1", port)).is_ok() {
+            return Some((server, port));
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    panic!("the server does not come up");
+}
+
+#[test]
+fn the_systems_certificates_are_believed_and_no_others() {
+    let world = World::new();
+    let Some((_server, port)) = serve(&world) else { return };
+    let plan = |roots: &str| -> Ran {
+        let mut plan = world.command(&["plan"]);
+        plan.env("DIGITALOCEAN_API_URL", format!("https://127.0.0.1:{port}"));
+        plan.env("CLOUDFLARE_BASE_URL", format!("https://127.0.0.1:{port}/client/v4/"));
+        plan.env("SSL_CERT_FILE", world.home().join(roots));
+        plan.output().unwrap().into()
+    };
+    let strange = plan("none.pem").expect(1);
+    strange.says("UnknownIssuer").keeps_quiet_about("s_server");
+    let known = plan("tls.pem").expect(1);
+    known.says("was not understood").says("s_server").keeps_quiet_about("UnknownIssuer");
+}
