@@ -282,7 +282,8 @@ impl Answer {
     }
 
     fn excerpt(&self) -> String {
-        let text = String::from_utf8_lossy(&self.body);
+        // What is shown stands at the beginning, and the body may have megabytes.
+        let text = String::from_utf8_lossy(&self.body[..self.body.len().min(4 << 10)]);
         if text.trim().is_empty() { "(an empty body)".into() } else { shorten(&text, EXCERPT) }
     }
 
