@@ -397,6 +397,13 @@ fn the_doctor_names_what_will_not_work_with_its_fix_and_changes_nothing() {
         .expect(1)
         .says("FAIL  DigitalOcean token")
         .says("fix: ");
+    let nobody = ["DIGITALOCEAN_API_URL", "CLOUDFLARE_BASE_URL"];
+    let mut alone = world.command(&["doctor"]);
+    alone.envs(nobody.map(|name| (name, "http://127.0.0.1:1/")));
+    let alone: Ran = alone.output().unwrap().into();
+    let bad = alone.out.lines().filter(|line| line.starts_with("FAIL") || line.starts_with("warn"));
+    assert!(bad.clone().count() >= 2, "{}", alone.out);
+    assert_eq!(bad.count(), alone.out.matches("fix: ").count(), "{}", alone.out);
     let reads = with("CLOUDFLARE_API_TOKEN", "readonly-x").expect(0);
     reads.says("enough for plan; apply lacks DNS:Edit");
     with("CLOUDFLARE_API_TOKEN", "norights-x").expect(1).says("FAIL  zone example.com");

@@ -1,7 +1,7 @@
 //! What `ipai doctor` asks providers, and how they answer.
 
 use crate::BoxFuture;
-use crate::provider::{RemoteError, Scope};
+use crate::provider::{Fault, RemoteError, Scope};
 
 /// How serious a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -80,7 +80,24 @@ impl Finding {
             about: about.into(),
             grade: Grade::Fail,
             says: error.to_string(),
-            fix: error.hint.clone(),
+            fix: error.hint.clone().or_else(|| Some(usual_fix(error.fault).to_owned())),
+        }
+    }
+}
+
+/// What to do about a failure that does not say so itself.
+fn usual_fix(fault: Fault) -> &'static str {
+    match fault {
+        Fault::Denied => "give ipai a token, or a key, that may do this",
+        Fault::Unreachable | Fault::TimedOut => {
+            "see that the network is up and the address right; behind a proxy set HTTPS_PROXY, and SSL_CERT_FILE if it shows a certificate of its own"
+        }
+        Fault::NotFound => "make it, or correct its name in stack.toml",
+        Fault::Refused | Fault::BadAnswer => {
+            "mend what the message names, or try again later if it is not of this machine's making"
+        }
+        Fault::WrongHostKey => {
+            "compare the key on the host's console; if it is the shown one: ipai adopt ADDRESS --host-key SHA256:…"
         }
     }
 }
