@@ -113,7 +113,8 @@ impl Canaries {
     fn run(&self, arguments: &[&str]) -> Ran {
         let command = self.command(arguments);
         let ran: Ran = self.spawn(self.command(arguments)).wait_with_output().unwrap().into();
-        let ran = common::settled(&command, ran);
+        let again = |plan| self.spawn(plan).wait_with_output().unwrap().into();
+        let ran = common::settled_by(&command, ran, again);
         self.search(&format!("the output of {arguments:?}"), ran.all().as_bytes());
         ran
     }
