@@ -128,6 +128,10 @@ pub(crate) const EXPOSES: &[(&str, &str)] = &[
     ("providers/host/src/observe.rs", "a Compose file goes to Docker's standard input"),
     ("providers/host/src/observe/services.rs", "a Compose file is read for its services"),
     ("src/cli/secrets.rs", "`ipai secrets show` prints one secret to who asks for it"),
+    (
+        "src/core/desired/origin.rs",
+        "a rendered line is sought in its template, whose own text is shown",
+    ),
     ("src/core/plan/changes.rs", "the diff of contents that are not sensitive"),
     ("src/core/template.rs", "a template is rendered with the secrets that it names"),
     ("src/core/value.rs", "compared with a live value that the provider took for plain"),
