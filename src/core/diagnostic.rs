@@ -49,7 +49,7 @@ pub struct Diagnostic {
     /// Where, when a file is at fault.
     pub at: Option<Span>,
     /// The line, from 1, of the text that was rendered for what stands at `at`.
-    pub rendered_line: Option<usize>,
+    pub rendered_line: Option<u32>,
 }
 
 impl Diagnostic {
@@ -95,7 +95,7 @@ impl Diagnostic {
 
     /// Says on which line of a rendered text it is, from 1; the line is then sought in the template.
     #[must_use]
-    pub fn on_rendered_line(mut self, line: usize) -> Self {
+    pub fn on_rendered_line(mut self, line: u32) -> Self {
         self.rendered_line = Some(line);
         self
     }

@@ -238,7 +238,7 @@ fn labels(stack: &StackId, address: &str, project: &Project, digests: &Digests) 
 /// The diagnostic for YAML that cannot be read.
 pub(crate) fn not_yaml(error: &yaml::YamlError) -> Diagnostic {
     let problem = Diagnostic::error("Not a Compose file");
-    match usize::try_from(error.line) {
+    match u32::try_from(error.line) {
         Err(_) | Ok(0) => problem.detail(error.message.clone()),
         Ok(line) => problem
             .detail(format!(

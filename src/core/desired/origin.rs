@@ -18,6 +18,7 @@ pub(super) fn point_into_templates(
 ) {
     for problem in problems {
         let (Some(line), Some(at)) = (problem.rendered_line, &problem.at) else { continue };
+        let Ok(line) = usize::try_from(line) else { continue };
         if let Some(span) = template_line(line, at, resource, declared, files) {
             problem.at = Some(span);
         }

@@ -51,7 +51,7 @@ pub(super) fn check(text: &str, sensitive: bool) -> Result<(), Diagnostic> {
 fn top_level(text: &str, sensitive: bool) -> Result<BTreeMap<String, IgnoredAny>, Diagnostic> {
     let parsed = serde_saphyr::from_str::<Option<BTreeMap<String, IgnoredAny>>>(text);
     parsed.map(Option::unwrap_or_default).map_err(|error| {
-        let line = error.location().and_then(|at| usize::try_from(at.line()).ok());
+        let line = error.location().and_then(|at| u32::try_from(at.line()).ok());
         let place = line.map_or_else(|| "somewhere".into(), |line| format!("line {line}"));
         // The parser quotes the text, which may hold a secret.
         let why = if sensitive { String::new() } else { format!(": {}", first_line(&error)) };
