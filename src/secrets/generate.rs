@@ -98,7 +98,7 @@ pub fn generate(kind: Kind, length: usize, entropy: Entropy<'_>) -> Result<Secre
 ///
 /// # Errors
 /// When the length is above 4096, the alphabet is no ASCII, or the source of randomness is broken.
-pub fn password_of(
+pub(super) fn password_of(
     alphabet: &str,
     length: usize,
     entropy: Entropy<'_>,

@@ -124,6 +124,8 @@ impl Wire {
             .timeout(settings.limits.request);
         // A proxy cannot reach this machine's own ports.
         let builder = if settings::is_loopback(&base) { builder.no_proxy() } else { builder };
+        // Reading the system's certificates costs time, and where none is asked for they are left alone.
+        let builder = builder.tls_built_in_root_certs(base.scheme() != "http");
         let http = builder.build().map_err(|error| {
             RemoteError::new(Fault::Unreachable, "prepare for HTTPS", chain(&error))
         })?;
