@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::{Enumerator, Object, ObjectRepr, Rest, ValueKind};
+use minijinja::value::{Enumerator, Kwargs, Object, ObjectRepr, Rest, ValueKind};
 use minijinja::{
     AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value as Jinja,
     escape_formatter,
@@ -231,7 +231,7 @@ fn endless(origin: &Origin) -> Diagnostic {
         .at(&span)
 }
 
-fn no_namespace(_: Rest<Jinja>) -> Result<Jinja, Error> {
+fn no_namespace(_: Rest<Jinja>, _: Kwargs) -> Result<Jinja, Error> {
     let detail = "`namespace` is not available in stacks: values do not change once they are made";
     Err(Error::new(ErrorKind::InvalidOperation, detail))
 }
