@@ -82,6 +82,21 @@ pub(crate) fn or_silence(text: &str, exit: i32) -> String {
     if text.is_empty() { format!("it ended with code {exit} and said nothing") } else { text }
 }
 
+/// What to do about a cause that has nothing to do with what was attempted: the host's disk.
+pub(crate) fn remedy(words: &str) -> Option<&'static str> {
+    if words.contains("No space left on device") || words.contains("Disk quota exceeded") {
+        Some(
+            "make room on the host, then apply again: `df -h` and `df -i` tell what is full, `docker system df` what Docker holds",
+        )
+    } else if words.contains("Read-only file system") {
+        Some(
+            "`dmesg` on the host tells why the file system went read-only; when it can be written again, apply again",
+        )
+    } else {
+        None
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -261,7 +261,9 @@ impl Push {
         let words =
             output.stderr.replace(&format!("/{}/", self.temporary()), "/").replace("./", "/");
         let cause = failure::or_silence(&first_lines(&words), output.exit);
-        Err(RemoteError::new(Fault::Refused, doing, cause))
+        let mut error = RemoteError::new(Fault::Refused, doing, cause);
+        error.hint = failure::remedy(&words).map(str::to_owned);
+        Err(error)
     }
 
     /// Every path that is written or removed, to find what stands in two pushes.

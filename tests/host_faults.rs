@@ -1,0 +1,146 @@
+//! A host with a full disk, a read-only file system, no Docker or a wrong clock: the error says so, nothing is left
+//! half done, and once the host is well again the next apply ends the work.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use common::World;
+
+/// The stack's folder on the host.
+const FOLDER: &str = "/opt/ipai/shop";
+
+/// A file system of its own for a folder of the host; taken away at the end.
+struct Disk(PathBuf);
+
+impl Disk {
+    /// Puts the folder, with what is in it, on a disk of so many KiB. `None` where mounting is not allowed, which in CI
+    /// is a failure.
+    fn below(folder: PathBuf, size: &str) -> Option<Self> {
+        let aside = folder.with_extension("aside");
+        std::fs::rename(&folder, &aside).unwrap();
+        std::fs::create_dir(&folder).unwrap();
+        let options = format!("size={size}k,mode=755");
+        let mounted = mount(&["-t", "tmpfs", "-o", &options, "none"], &folder);
+        if !mounted {
+            std::fs::remove_dir(&folder).unwrap();
+            std::fs::rename(&aside, &folder).unwrap();
+            assert!(std::env::var_os("CI").is_none(), "mounting a file system needs root");
+            eprintln!("SKIPPED: mounting a file system needs root");
+            return None;
+        }
+        let disk = Self(folder);
+        let copied = Command::new("cp").arg("-a").arg(aside.join(".")).arg(&disk.0).status();
+        assert!(copied.unwrap().success());
+        Some(disk)
+    }
+
+    fn again_with(&self, options: &str) {
+        assert!(mount(&["-o", &format!("remount,{options}")], &self.0));
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.0).status();
+    }
+}
+
+fn mount(arguments: &[&str], folder: &Path) -> bool {
+    let output = Command::new("mount").args(arguments).arg(folder).output();
+    output.is_ok_and(|output| output.status.success())
+}
+
+/// Every file below a folder with its content.
+fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                found.push((path.clone(), std::fs::read(path).unwrap()));
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn a_full_disk_keeps_the_old_files_whole_and_says_so() {
+    let world = World::new();
+    world.apply();
+    let Some(disk) = Disk::below(world.host_path(FOLDER), "512") else { return };
+    let before = files(&disk.0);
+    world.write("index.html", &"far too much\n".repeat(100_000));
+    world.edit("Caddyfile", "\n", "\n# edited\n");
+    let ran = world.run(&["apply", "--auto-approve"]).expect(1);
+    ran.says("No space left on device").says("df -h");
+    assert_eq!(files(&disk.0), before, "neither file was changed, and nothing lies about");
+    disk.again_with("size=64m");
+    world.apply();
+    assert!(
+        std::fs::metadata(world.host_path(FOLDER).join("site/index.html")).unwrap().len()
+            > 1_000_000
+    );
+}
+
+#[test]
+fn a_read_only_file_system_is_named_and_nothing_is_restarted() {
+    let world = World::new();
+    world.apply();
+    let container = world.container("proxy");
+    let Some(disk) = Disk::below(world.host_path(FOLDER), "4096") else { return };
+    disk.again_with("ro");
+    world.edit("Caddyfile", "\n", "\n# edited\n");
+    world.run(&["apply", "--auto-approve"]).expect(1).says("Read-only file system").says("dmesg");
+    assert_eq!(world.container("proxy"), container, "what needs the file is left alone");
+    disk.again_with("rw");
+    world.apply();
+}
+
+#[test]
+fn a_host_without_docker_gets_its_files_and_an_error_that_tells_what_to_install() {
+    let world = World::new();
+    world.apply();
+    let docker = world.host().environment("deploy");
+    let path = docker.iter().find(|(name, _)| *name == "PATH").unwrap().1.to_str().unwrap();
+    let docker = PathBuf::from(path.split(':').next().unwrap()).join("docker");
+    let tool = std::fs::read_link(&docker).unwrap();
+    std::fs::remove_file(&docker).unwrap();
+    // As a shell answers that does not find it; a real one may be on this machine.
+    std::fs::write(&docker, "#!/bin/sh\necho 'docker: not found' >&2\nexit 127\n").unwrap();
+    std::fs::set_permissions(&docker, PermissionsExt::from_mode(0o755)).unwrap();
+    world.edit("index.html", "</", "<!-- edited --></");
+    world
+        .run(&["apply", "--auto-approve"])
+        .expect(1)
+        .says("find Docker on the host")
+        .says("docker-compose-plugin");
+    std::fs::remove_file(&docker).unwrap();
+    std::os::unix::fs::symlink(tool, &docker).unwrap();
+    world.apply();
+}
+
+#[test]
+fn a_host_whose_clock_is_a_day_off_is_changed_all_the_same() {
+    let world = World::new();
+    world.apply();
+    let docker = world.host().environment("deploy");
+    let path = docker.iter().find(|(name, _)| *name == "PATH").unwrap().1.to_str().unwrap();
+    let date = PathBuf::from(path.split(':').next().unwrap()).join("date");
+    for off in ["yesterday", "tomorrow"] {
+        std::fs::write(&date, format!("#!/bin/sh\nexec /bin/date -d {off} \"$@\"\n")).unwrap();
+        std::fs::set_permissions(&date, PermissionsExt::from_mode(0o755)).unwrap();
+        world.edit("index.html", "</", "<!-- edited --></");
+        world.apply();
+        world.run(&["doctor"]).says("clock");
+    }
+}
