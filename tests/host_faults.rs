@@ -1,4 +1,4 @@
-//! A host with a full disk, a read-only file system, no Docker or a wrong clock: the error says so, nothing is left
+//! A host with a full disk, a read-only file system, no Docker or a wrong clock, or one that reboots: the error says so, nothing is left
 //! half done, and once the host is well again the next apply ends the work.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
@@ -7,9 +7,12 @@ mod common;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use common::World;
+use ipai_simulator::seam::{Boot, Hosts};
 
 /// The stack's folder on the host.
 const FOLDER: &str = "/opt/ipai/shop";
@@ -143,4 +146,47 @@ fn a_host_whose_clock_is_a_day_off_is_changed_all_the_same() {
         world.apply();
         world.run(&["doctor"]).says("clock");
     }
+}
+
+/// Text that does not get smaller by compression.
+fn noise(length: usize) -> String {
+    let mut state = 1_u64;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        char::from(b'a' + u8::try_from(state >> 33 & 15).unwrap())
+    };
+    (0..length).map(|_| next()).collect()
+}
+
+#[test]
+fn a_reboot_in_the_middle_of_a_push_is_survived() {
+    let world = World::new();
+    world.apply();
+    let page = world.host_path(FOLDER).join("site/index.html");
+    let old = std::fs::read_to_string(&page).unwrap();
+    let new = noise(8 << 20);
+    world.write("index.html", &new);
+    let id = world.droplet();
+    let counters = world.hosts.counters(id).unwrap();
+    let before = counters.stdin.load(Ordering::Relaxed);
+    let mut command = world.command(&["apply", "--auto-approve"]);
+    let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let arrived = (0..2_000).any(|_| {
+        std::thread::sleep(Duration::from_millis(5));
+        counters.stdin.load(Ordering::Relaxed) - before > 1 << 20
+    });
+    assert!(arrived, "the push never began");
+    world.runtime.block_on(world.hosts.halt(id)).unwrap();
+    assert!(counters.stdin.load(Ordering::Relaxed) - before < 3 << 20, "in the middle");
+    let whole = std::fs::read_to_string(&page).unwrap();
+    assert!(whole == old || whole == new, "a part of a file");
+    std::thread::sleep(Duration::from_millis(300));
+    let address = world.cloud().droplet_address(id).unwrap();
+    let boot = Boot { id, name: "web".into(), address, user_data: None, account_keys: Vec::new() };
+    world.runtime.block_on(world.hosts.boot(boot)).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() || said.contains("hint: "), "{said}");
+    world.apply();
+    assert_eq!(std::fs::read_to_string(&page).unwrap(), new);
 }
