@@ -135,11 +135,19 @@ pub fn faults(cloud: &Cloud, scenario: Scenario, wanted: &Truth, made: u64) -> V
     faults
 }
 
-/// Tells whether a temporary folder has anything in it. One that a push left after it had landed everything holds no
-/// more than the list of hashes, and the next push sweeps it.
+/// What a push keeps for itself beside the manifest. When everything has landed and only the manifest was still to be
+/// written, there may be nothing left to push, and the next push, whenever it comes, sweeps it.
+const BOOKKEEPING: [&str; 3] = ["sums", "claim.json", "manifest.json"];
+
+/// Tells whether a temporary folder has anything else in it.
 fn holds_files(folder: &Path) -> bool {
     std::fs::read_dir(folder).into_iter().flatten().flatten().any(|entry| {
-        if entry.path().is_dir() { holds_files(&entry.path()) } else { entry.file_name() != "sums" }
+        let name = entry.file_name();
+        if entry.path().is_dir() {
+            holds_files(&entry.path())
+        } else {
+            !BOOKKEEPING.iter().any(|own| *own == name)
+        }
     })
 }
 
