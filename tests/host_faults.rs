@@ -58,6 +58,19 @@ fn mount(arguments: &[&str], folder: &Path) -> bool {
     output.is_ok_and(|output| output.status.success())
 }
 
+/// Where a tool of the stack's host lies: before all others on the host's path.
+fn tool(world: &World, name: &str) -> PathBuf {
+    let environment = world.host().environment("deploy");
+    let path = environment.iter().find(|(name, _)| *name == "PATH").unwrap().1.to_str().unwrap();
+    PathBuf::from(path.split(':').next().unwrap()).join(name)
+}
+
+/// Puts a script in a tool's place.
+fn play(tool: &Path, script: &str) {
+    std::fs::write(tool, format!("#!/bin/sh\n{script}\n")).unwrap();
+    std::fs::set_permissions(tool, PermissionsExt::from_mode(0o755)).unwrap();
+}
+
 /// Every file below a folder with its content.
 fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut found = Vec::new();
@@ -113,14 +126,11 @@ fn a_read_only_file_system_is_named_and_nothing_is_restarted() {
 fn a_host_without_docker_gets_its_files_and_an_error_that_tells_what_to_install() {
     let world = World::new();
     world.apply();
-    let docker = world.host().environment("deploy");
-    let path = docker.iter().find(|(name, _)| *name == "PATH").unwrap().1.to_str().unwrap();
-    let docker = PathBuf::from(path.split(':').next().unwrap()).join("docker");
-    let tool = std::fs::read_link(&docker).unwrap();
+    let docker = tool(&world, "docker");
+    let real = std::fs::read_link(&docker).unwrap();
     std::fs::remove_file(&docker).unwrap();
     // As a shell answers that does not find it; a real one may be on this machine.
-    std::fs::write(&docker, "#!/bin/sh\necho 'docker: not found' >&2\nexit 127\n").unwrap();
-    std::fs::set_permissions(&docker, PermissionsExt::from_mode(0o755)).unwrap();
+    play(&docker, "echo 'docker: not found' >&2\nexit 127");
     world.edit("index.html", "</", "<!-- edited --></");
     world
         .run(&["apply", "--auto-approve"])
@@ -128,7 +138,7 @@ fn a_host_without_docker_gets_its_files_and_an_error_that_tells_what_to_install(
         .says("find Docker on the host")
         .says("docker-compose-plugin");
     std::fs::remove_file(&docker).unwrap();
-    std::os::unix::fs::symlink(tool, &docker).unwrap();
+    std::os::unix::fs::symlink(real, &docker).unwrap();
     world.apply();
 }
 
@@ -136,15 +146,12 @@ fn a_host_without_docker_gets_its_files_and_an_error_that_tells_what_to_install(
 fn a_host_whose_clock_is_a_day_off_is_changed_all_the_same() {
     let world = World::new();
     world.apply();
-    let docker = world.host().environment("deploy");
-    let path = docker.iter().find(|(name, _)| *name == "PATH").unwrap().1.to_str().unwrap();
-    let date = PathBuf::from(path.split(':').next().unwrap()).join("date");
-    for off in ["yesterday", "tomorrow"] {
-        std::fs::write(&date, format!("#!/bin/sh\nexec /bin/date -d {off} \"$@\"\n")).unwrap();
-        std::fs::set_permissions(&date, PermissionsExt::from_mode(0o755)).unwrap();
+    let date = tool(&world, "date");
+    for (off, told) in [("yesterday", "seconds behind"), ("tomorrow", "seconds ahead")] {
+        play(&date, &format!("exec /bin/date -d {off} \"$@\""));
         world.edit("index.html", "</", "<!-- edited --></");
         world.apply();
-        world.run(&["doctor"]).says("clock");
+        world.run(&["doctor"]).says(told);
     }
 }
 

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use crash::place::{Cloud, Place, ZONE, is_foreign_record};
 use crash::run::{Ended, Goal};
 use crash::scenario::Scenario;
+use gate::Dice;
 use ipai_core::{BoxFuture, Phase, Step, Steps, Witness};
 use ipai_simulator::{Fate, Moment, Pace, Stage};
 use tokio::sync::Notify;
@@ -28,19 +29,6 @@ const PATIENCE: Duration = Duration::from_millis(8);
 
 /// The same before it begins: the other may have come to its end by then.
 const HEAD_START: Duration = Duration::from_millis(200);
-
-/// Numbers from a seed (SplitMix64).
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, below: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % below
-    }
-}
 
 /// Where two runs take turns as the dice fall.
 struct Table {

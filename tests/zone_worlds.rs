@@ -18,23 +18,11 @@ use std::time::Instant;
 
 use crash::place::{Cloud, Place, ZONE};
 use crash::scenario::Scenario;
+use gate::Dice;
 use ipai_simulator::Pace;
 use serde_json::{Value, json};
 
 const SEED: u64 = 20_261_001;
-
-/// Numbers from a seed (SplitMix64).
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, below: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % below
-    }
-}
 
 /// A record of the stack: name, type, content, time to live. Contents differ, so that no two exclude each other.
 type Declared = BTreeMap<String, (&'static str, &'static str, u64, u64)>;

@@ -143,14 +143,14 @@ pub(super) async fn carry_out(
         messages
             .for_each(|message| run.print(&format!("{}\n", report::json_text(&message, false))));
     } else {
-        let approved = losses;
+        let approved = losses.clone();
         let destroy = plan.actions.iter().any(|action| action.reason == Reason::Destroyed);
         run.print(&report::plan_text(plan, &run.output, &PlanOptions { destroy, approved }));
     }
     if plan.is_empty() {
         return Ok(exit::OK);
     }
-    guard(run, plan, consent)?;
+    guard(plan, &losses, consent.detailed_exitcode)?;
     let makes_secrets = plan.effective().any(|action| action.address.is_secret());
     if let Some(problem) = makes_secrets.then(|| world.loaded.vault.cannot_store()).flatten() {
         return Err(run.problem(problem));
@@ -167,15 +167,13 @@ pub(super) async fn carry_out(
     conclude(run, world, plan, &report, consent, &world.stop).await
 }
 
-fn guard(run: &Run<'_>, plan: &Plan, consent: &Consent) -> Result<(), Failed> {
-    let detailed = consent.detailed_exitcode;
+fn guard(plan: &Plan, approved: &BTreeSet<Address>, detailed: bool) -> Result<(), Failed> {
     if !plan.conflicts.is_empty() {
         let text =
             "error: objects that are not ipai's stand in the way (see above); nothing was changed";
         return Err(Failed::new(text).with_code(exit::GUARD, detailed));
     }
-    let approved: BTreeSet<Address> = parse_addresses(&consent.data_loss, run)?;
-    let lost = plan.unapproved_losses(&approved);
+    let lost = plan.unapproved_losses(approved);
     if lost.is_empty() {
         return Ok(());
     }

@@ -1,4 +1,4 @@
-//! The line that each gate prints when it was passed, too.
+//! What the gates share: the line that each prints when it was passed, too, and numbers from a seed.
 
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
@@ -20,4 +20,23 @@ pub fn is_full() -> bool {
 /// Tells whether a variable is set to something.
 pub fn is_set(name: &str) -> bool {
     std::env::var(name).is_ok_and(|value| !value.is_empty() && value != "0")
+}
+
+/// Numbers from a seed (SplitMix64).
+pub struct Dice(pub u64);
+
+impl Dice {
+    /// A number below another.
+    pub fn roll(&mut self, below: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % below
+    }
+
+    /// Tells, once in so many times, yes.
+    pub fn one_in(&mut self, n: u64) -> bool {
+        self.roll(n) == 0
+    }
 }
