@@ -330,6 +330,30 @@ fn an_image_that_cannot_be_pulled_stops_everything_before_it_starts() {
 }
 
 #[test]
+fn a_tag_that_was_moved_leaves_its_old_image_until_it_is_named_again() {
+    let stack = Stack::new();
+    stack.good("up -d");
+    let image = |stack: &Stack| stack.container("postgres")["Image"].as_str().unwrap().to_owned();
+    let old = image(&stack);
+    let moved = [("postgres:17".to_owned(), "rebuilt".to_owned())].into();
+    stack.faults(&ToolFaults { moved, ..ToolFaults::default() });
+    stack.good("pull -q --policy missing");
+    stack.good("up -d");
+    assert_eq!(image(&stack), old, "what is here is not asked for again");
+    stack.good("pull -q");
+    stack.good("up -d");
+    let new = image(&stack);
+    assert_ne!(new, old);
+    let tag = stack.docker(&format!("tag {old} postgres:17"));
+    assert_eq!(tag.status, 0, "{}", tag.stderr);
+    stack.good("up -d --pull never");
+    assert_eq!(image(&stack), old);
+    assert_eq!(stack.docker(&format!("image rm {new}")).status, 0);
+    let gone = stack.docker(&format!("tag {new} postgres:17"));
+    assert!(gone.stderr.contains("No such image"), "{}", gone.stderr);
+}
+
+#[test]
 fn orphans_are_named_and_removed_on_request() {
     let stack = Stack::new();
     stack.good("up -d");
@@ -401,6 +425,7 @@ fn commands_in_containers_are_answered_and_say_so() {
             exit: 3,
             stdout: "half".to_owned(),
             stderr: "broke".to_owned(),
+            ..Answer::default()
         }],
         ..ToolFaults::default()
     });

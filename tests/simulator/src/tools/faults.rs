@@ -18,9 +18,11 @@ pub struct ToolFaults {
     pub engine_down: bool,
     /// Images that cannot be pulled, by their reference.
     pub unpullable: Vec<String>,
-    /// Services whose healthcheck never succeeds.
+    /// What a registry has under a name instead of what it had at first, in a word: the tag was moved.
+    pub moved: BTreeMap<String, String>,
+    /// Services, or images, whose healthcheck never succeeds.
     pub unhealthy: Vec<String>,
-    /// Services whose program ends with exit status 1 at once.
+    /// Services, or images, whose program ends with exit status 1 at once.
     pub failing: Vec<String>,
     /// What commands in containers (`exec`, `run`) answer; the first that fits counts.
     pub answers: Vec<Answer>,
@@ -39,6 +41,8 @@ pub struct ToolFaults {
 pub struct Answer {
     /// Text that the command contains, its words joined by spaces and led by the service's name.
     pub contains: String,
+    /// Given only while this file of the host holds this text, as a program refuses a broken configuration.
+    pub while_file: Option<(String, String)>,
     /// The exit status.
     pub exit: u8,
     /// What it prints.
@@ -60,9 +64,16 @@ impl ToolFaults {
         super::store::change(folder, "faults", |held: &mut Self| *held = self.clone())
     }
 
-    /// Finds the answer to a command in a container of `service`.
-    pub(super) fn answer(&self, service: &str, command: &[String]) -> Option<&Answer> {
+    /// Finds the answer to a command in a container of `service`, on a host whose files are below `root`.
+    pub(super) fn answer(&self, root: &Path, service: &str, command: &[String]) -> Option<&Answer> {
         let text = format!("{service} {}", command.join(" "));
-        self.answers.iter().find(|answer| text.contains(&answer.contains))
+        let holds = |(path, words): &(String, String)| {
+            let found = std::fs::read_to_string(root.join(path.trim_start_matches('/')));
+            found.is_ok_and(|found| found.contains(words))
+        };
+        let fits = |answer: &&Answer| {
+            text.contains(&answer.contains) && answer.while_file.as_ref().is_none_or(holds)
+        };
+        self.answers.iter().find(fits)
     }
 }

@@ -27,6 +27,10 @@ pub(super) struct Engine {
     pub(super) containers: Vec<Container>,
     /// Images that are here, by reference.
     pub(super) images: BTreeSet<String>,
+    /// What references name that do not name the image that they named at first.
+    pub(super) ids: BTreeMap<String, String>,
+    /// Images that are here without a name.
+    pub(super) loose: BTreeSet<String>,
     pub(super) volumes: BTreeMap<String, Thing>,
     pub(super) networks: BTreeMap<String, Thing>,
     /// How many containers there have ever been.
@@ -73,6 +77,9 @@ pub(super) struct Recipe {
 pub(super) struct Container {
     pub(super) id: String,
     pub(super) created: String,
+    /// The id of its image, whatever the reference names by now.
+    #[serde(default)]
+    pub(super) image: String,
     pub(super) recipe: Recipe,
     pub(super) status: Status,
     pub(super) exit_code: u8,
@@ -85,11 +92,16 @@ pub(super) struct Container {
 
 impl Engine {
     /// Makes a container and returns its place.
-    pub(super) fn create(&mut self, recipe: Recipe) -> usize {
+    pub(super) fn create(&mut self, mut recipe: Recipe) -> usize {
         self.made += 1;
+        let image = self.image_id(&recipe.image);
+        if recipe.labels.contains_key(PROJECT) {
+            recipe.labels.insert("com.docker.compose.image".to_owned(), image.clone());
+        }
         self.containers.push(Container {
             id: digest(&format!("ipai sandbox container {} {}", self.made, recipe.name)),
             created: now(),
+            image,
             recipe,
             status: Status::Created,
             exit_code: 0,
@@ -107,17 +119,6 @@ impl Engine {
         let begins = |c: &Container| name.len() >= 4 && c.id.starts_with(name);
         let position = |test: &dyn Fn(&Container) -> bool| self.containers.iter().position(test);
         position(&exact).or_else(|| position(&begins))
-    }
-
-    /// Brings an image here, or says what a registry would.
-    pub(super) fn pull(&mut self, image: &str, faults: &ToolFaults) -> Result<(), String> {
-        if faults.unpullable.iter().any(|bad| bad == image) {
-            return Err(format!(
-                "manifest for {image} not found: manifest unknown: manifest unknown"
-            ));
-        }
-        self.images.insert(image.to_owned());
-        Ok(())
     }
 
     pub(super) fn info(&self) -> Value {
@@ -139,7 +140,7 @@ impl Container {
         self.looks = 0;
         self.exit_code = 0;
         self.status = Status::Running;
-        if faults.failing.iter().any(|service| service == self.service()) {
+        if faults.failing.iter().any(|ill| self.is(ill)) {
             self.exit_code = 1;
             self.finished = now();
             let again = matches!(self.recipe.restart.as_str(), "always" | "unless-stopped");
@@ -182,7 +183,7 @@ impl Container {
         if !self.recipe.has_healthcheck {
             return None;
         }
-        let bad = faults.unhealthy.iter().any(|service| service == self.service());
+        let bad = faults.unhealthy.iter().any(|ill| self.is(ill));
         Some(match self.status {
             Status::Running if self.looks < faults.looks_until_healthy.unwrap_or(LOOKS) => {
                 "starting"
@@ -191,6 +192,11 @@ impl Container {
             Status::Created => "starting",
             _ => "unhealthy",
         })
+    }
+
+    /// Tells whether a service's or an image's name means this one.
+    fn is(&self, name: &str) -> bool {
+        name == self.service() || name == self.recipe.image
     }
 
     pub(super) fn label(&self, key: &str) -> &str {
@@ -230,9 +236,4 @@ impl Status {
 /// Returns SHA-256 in hex.
 pub(super) fn digest(text: &str) -> String {
     Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Returns the id of an image. There are no bytes to hash, so it is the hash of the reference.
-pub(super) fn image_id(reference: &str) -> String {
-    format!("sha256:{}", digest(reference))
 }

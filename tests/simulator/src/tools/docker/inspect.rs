@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::ToolFaults;
 use super::super::args::{switch, valued};
-use super::engine::{Container, Status, image_id};
+use super::engine::{Container, Engine, Status};
 use super::{Docker, Failure, Outcome, print, read, show};
 
 impl Docker<'_> {
@@ -23,7 +23,7 @@ impl Docker<'_> {
                         container.look();
                         found.push(describe(container, &self.faults));
                     }
-                    _ if engine.images.contains(name) => found.push(describe_image(name)),
+                    _ if engine.image(name).is_some() => found.push(describe_image(engine, name)),
                     _ => missing.push(format!("Error: No such object: {name}")),
                 }
             }
@@ -35,10 +35,13 @@ impl Docker<'_> {
     /// Runs `docker image inspect REFERENCE…`.
     pub(super) fn inspect_images(&self, arguments: &[String]) -> Outcome {
         let parsed = read(arguments, &[valued(&["--format", "-f"])])?;
-        let (found, missing): (Vec<_>, Vec<_>) = self.engine(|engine| {
-            parsed.words.iter().cloned().partition(|name| engine.images.contains(name))
+        let (found, missing) = self.engine(|engine| {
+            let here = |name: &&String| engine.image(name).is_some();
+            let (found, missing): (Vec<&String>, Vec<&String>) =
+                parsed.words.iter().partition(here);
+            let found = found.into_iter().map(|name| describe_image(engine, name));
+            (found.collect::<Vec<_>>(), missing)
         })?;
-        let found = found.iter().map(|name| describe_image(name)).collect();
         let missing: Vec<_> = missing
             .iter()
             .map(|name| format!("Error response from daemon: No such image: {name}"))
@@ -64,7 +67,7 @@ fn describe(container: &Container, faults: &ToolFaults) -> Value {
         "Path": "",
         "Args": [],
         "State": state(container, faults),
-        "Image": image_id(&recipe.image),
+        "Image": container.image,
         "Name": format!("/{}", recipe.name),
         "RestartCount": container.restarts,
         "Driver": "none (simulated)",
@@ -119,15 +122,17 @@ fn log(container: &Container, health: &str) -> Value {
     }])
 }
 
-pub(super) fn describe_image(reference: &str) -> Value {
+fn describe_image(engine: &Engine, reference: &str) -> Value {
     // A digest that the reference itself names is the only one that is known to be true.
     let digests: Vec<String> = match reference.split_once('@') {
         Some((name, digest)) => vec![format!("{}@{digest}", without_tag(name))],
         None => Vec::new(),
     };
-    let tags = if reference.contains('@') { vec![] } else { vec![reference.to_owned()] };
+    let id = engine.image(reference).unwrap_or_default();
+    let of_it = |name: &&String| engine.image_id(name) == id && !name.contains('@');
+    let tags: Vec<&String> = engine.images.iter().filter(of_it).collect();
     json!({
-        "Id": image_id(reference),
+        "Id": id,
         "RepoTags": tags,
         "RepoDigests": digests,
         "Os": "linux",

@@ -6,6 +6,7 @@
 mod compose;
 mod containers;
 mod engine;
+mod images;
 mod inspect;
 mod things;
 
@@ -111,6 +112,7 @@ impl Docker<'_> {
             "rm" | "stop" | "start" | "restart" | "kill" => self.change_containers(verb, rest),
             "logs" => self.logs(rest),
             "pull" => self.pull(rest),
+            "tag" => self.tag(rest),
             "images" => self.list_images(rest),
             "image" | "volume" | "network" | "system" if noun.is_some() => {
                 self.things(verb, noun.unwrap_or_default(), &rest[1..])

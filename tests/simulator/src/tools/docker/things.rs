@@ -13,51 +13,14 @@ impl Docker<'_> {
             ("image", "inspect") => self.inspect_images(rest),
             ("image", "ls") => self.list_images(rest),
             ("image", "pull") => self.pull(rest),
+            ("image", "rm") => self.remove_images(rest),
+            ("image", "tag") => self.tag(rest),
             ("image", "prune") | ("system", "prune") => self.prune_images(),
             ("volume" | "network", "ls") => self.list(noun, rest),
             ("volume" | "network", "rm") => self.remove(noun, rest),
             ("volume" | "network", "inspect") => self.inspect_things(noun, rest),
             _ => Err(unknown(&format!("{noun} {verb}"))),
         }
-    }
-
-    /// Runs `docker pull REFERENCE`.
-    pub(super) fn pull(&self, arguments: &[String]) -> Outcome {
-        let parsed = read(arguments, &[switch(&["--quiet", "-q"]), valued(&["--platform"])])?;
-        for reference in &parsed.words {
-            self.engine(|engine| engine.pull(reference, &self.faults))?.map_err(Failure::engine)?;
-            print(format!("{reference}\n"));
-        }
-        Ok(())
-    }
-
-    /// Runs `docker image ls`.
-    pub(super) fn list_images(&self, arguments: &[String]) -> Outcome {
-        let parsed = read(
-            arguments,
-            &[switch(&["--quiet", "-q"]), switch(&["--no-trunc"]), valued(&["--format"])],
-        )?;
-        let images = self.engine(|engine| engine.images.clone())?;
-        for image in &images {
-            let (repository, tag) = image.rsplit_once(':').unwrap_or((image, "latest"));
-            let id = super::engine::image_id(image);
-            let row = serde_json::json!({"ID": id, "Repository": repository, "Tag": tag});
-            match parsed.value("--format") {
-                _ if parsed.has("--quiet") => print(format!("{id}\n")),
-                Some(format) => show(format, &row)?,
-                None => print(format!("{repository}\t{tag}\t{id}\n")),
-            }
-        }
-        Ok(())
-    }
-
-    fn prune_images(&self) -> Outcome {
-        self.engine(|engine| {
-            let used: Vec<&String> = engine.containers.iter().map(|c| &c.recipe.image).collect();
-            engine.images.retain(|image| used.contains(&image));
-        })?;
-        print("Total reclaimed space: 0B\n");
-        Ok(())
     }
 
     fn list(&self, noun: &str, arguments: &[String]) -> Outcome {

@@ -26,7 +26,9 @@ impl Docker<'_> {
         let mut problems = Vec::new();
         for name in project.choose(&parsed.words)? {
             let Some(service) = project.services.get(name) else { continue };
-            if service.builds || service.never_pulled {
+            let here = self.engine(|engine| engine.images.contains(&service.image))?;
+            let missing_alone = parsed.value("--policy") == Some("missing");
+            if service.builds || service.never_pulled || (here && missing_alone) {
                 continue;
             }
             match self.engine(|engine| engine.pull(&service.image, &self.faults))? {

@@ -95,7 +95,7 @@ impl Docker<'_> {
             // A command that cannot read has read nothing.
             let _ = io::stdin().lock().read_to_end(&mut input);
         }
-        let Some(answer) = self.faults.answer(service, command) else {
+        let Some(answer) = self.faults.answer(&self.state.join("root"), service, command) else {
             let words = command.join(" ");
             let read = input.len();
             print(format!(

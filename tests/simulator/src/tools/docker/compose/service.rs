@@ -127,7 +127,6 @@ impl Service {
             label(HASH, self.hash.clone()),
             label("com.docker.compose.container-number", number.to_owned()),
             label("com.docker.compose.oneoff", one_off.to_owned()),
-            label("com.docker.compose.image", super::super::engine::image_id(&self.image)),
             label("com.docker.compose.project.working_dir", project.folder.display().to_string()),
             label("com.docker.compose.project.config_files", project.files.join(",")),
             label("com.docker.compose.version", super::super::COMPOSE_VERSION.to_owned()),

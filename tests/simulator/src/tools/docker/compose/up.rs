@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::super::engine::{Container, Engine, HASH, Labels, PROJECT, Status, Thing, image_id};
+use super::super::engine::{Container, Engine, HASH, Labels, PROJECT, Status, Thing};
 use super::super::{Docker, Failure, Outcome, read};
 use super::project::Project;
 use super::service::{Condition, Service};
@@ -134,7 +134,7 @@ impl Up<'_> {
         if builds {
             complain(format!(" {image}  Built"));
             self.engine.images.insert(image);
-        } else if never {
+        } else if never || self.options.value("--pull") == Some("never") {
             return Err(Failure::engine(format!("No such image: {image}")));
         } else {
             self.engine.pull(&image, self.faults).map_err(Failure::engine)?;
@@ -271,7 +271,7 @@ impl Up<'_> {
         let container = &self.engine.containers[at];
         self.options.has("--force-recreate")
             || container.label(HASH) != service.hash
-            || image_id(&container.recipe.image) != image_id(&service.image)
+            || container.image != self.engine.image_id(&service.image)
     }
 
     /// Waits for what a service depends on.
