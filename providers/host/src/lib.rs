@@ -16,6 +16,7 @@ mod probe;
 mod provider;
 mod push;
 mod ready;
+mod remote;
 mod renewal;
 mod route;
 pub mod server;
@@ -29,4 +30,7 @@ pub use lock::HostLock;
 pub use observe::HostObserver;
 pub use probe::HostProbe;
 pub use provider::{HostExecutor, types};
+pub use remote::{
+    ComposeProject, ComposeService, LogChoice, OpenSsh, Piece, Standing, Stream, Upkeep, projects,
+};
 pub use renewal::HostKeyRenewal;

@@ -16,6 +16,7 @@ pub use command::{Command, Output};
 pub use error::SessionError;
 pub use frame::FrameError;
 pub use program::GREETING;
+pub(crate) use program::needs_sudo;
 pub use quote::quote;
 pub(crate) use quote::{Part, fill};
 pub use recorded::read_recorded;

@@ -21,7 +21,7 @@ mod tunnel;
 
 pub(crate) use known_hosts::glob;
 
-pub use connect::shown_host_key;
+pub use connect::{shown_host_key, verified_host_key};
 pub use error::{SshError, UnknownHost};
 pub use exec::{MAX_EXEC_OUTPUT, Spoken, exec};
 pub use fingerprint::{Fingerprint, NotAFingerprint};

@@ -39,7 +39,7 @@ pub(super) fn opening(first: &Command, nonce: &str, sudo: bool) -> Opening {
 }
 
 /// Tells whether the program has to be started through sudo.
-pub(super) fn needs_sudo(sudo: Sudo, user: &str) -> bool {
+pub(crate) fn needs_sudo(sudo: Sudo, user: &str) -> bool {
     match sudo {
         Sudo::Always => true,
         Sudo::Never => false,

@@ -98,10 +98,10 @@ impl<'t> Channel<'t> {
     fn write(&mut self, pending: &mut VecDeque<Order>) -> Result<bool, SshError> {
         let outcome = match pending.front() {
             None => return Ok(false),
-            Some(Order::Write(bytes)) => self
+            Some(Order::Write(input)) => self
                 .channel
-                .write(&bytes[self.written..])
-                .map(|n| (n, self.written + n == bytes.len())),
+                .write(&input.bytes[self.written..])
+                .map(|n| (n, self.written + n == input.bytes.len())),
             Some(Order::Eof) => self.channel.send_eof().map(|()| (0, true)).map_err(Into::into),
         };
         match outcome {

@@ -42,6 +42,25 @@ pub async fn shown_host_key(target: &Target) -> Result<Fingerprint, SshError> {
     tokio::task::spawn_blocking(show).await.unwrap_or(Err(SshError::Abandoned))
 }
 
+/// The whole public key, in wire form, that a host proves itself with, once it was held against the target's pin. Nobody
+/// is logged in.
+///
+/// # Errors
+/// There is no connection, or the key is not the pinned one.
+pub async fn verified_host_key(target: &Target) -> Result<Vec<u8>, SshError> {
+    let target = target.clone();
+    let show = move || {
+        let expectation = Expectation::read(&target)?;
+        let unreachable = |source| SshError::Unreachable { at: target.at(), source };
+        let (_kept, wake) = UnixStream::pair().map_err(unreachable)?;
+        let (link, _) = exchange_keys(&target, wake, &expectation.algorithms)?;
+        let blob = host_key(&target, &link)?;
+        expectation.check(blob)?;
+        Ok(blob.to_vec())
+    };
+    tokio::task::spawn_blocking(show).await.unwrap_or(Err(SshError::Abandoned))
+}
+
 fn exchange_keys(
     target: &Target,
     wake: UnixStream,

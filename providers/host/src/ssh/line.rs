@@ -6,6 +6,8 @@
 use std::collections::VecDeque;
 use std::io::Write as _;
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc as orders;
 use std::thread;
 use std::time::Duration;
@@ -31,6 +33,8 @@ pub struct Line {
     orders: orders::Sender<Order>,
     events: mpsc::Receiver<Event>,
     wake: UnixStream,
+    /// How many bytes were handed over and have not gone yet.
+    backlog: Arc<AtomicUsize>,
 }
 
 /// What a running command does.
@@ -47,8 +51,20 @@ pub enum Event {
 }
 
 pub(super) enum Order {
-    Write(Vec<u8>),
+    Write(Input),
     Eof,
+}
+
+/// Bytes on their way; they count until they are dropped.
+pub(super) struct Input {
+    pub(super) bytes: Vec<u8>,
+    backlog: Arc<AtomicUsize>,
+}
+
+impl Drop for Input {
+    fn drop(&mut self) {
+        self.backlog.fetch_sub(self.bytes.len(), Ordering::Relaxed);
+    }
 }
 
 impl Line {
@@ -66,7 +82,7 @@ impl Line {
         let (order, ordered) = orders::channel();
         let (event, events) = mpsc::channel(PIECES);
         let (opened, open) = oneshot::channel();
-        let line = Self { orders: order, events, wake };
+        let line = Self { orders: order, events, wake, backlog: Arc::default() };
         line.send(stdin);
         let (target, at, patience) = (target.clone(), target.at(), patience(target));
         thread::Builder::new()
@@ -80,8 +96,15 @@ impl Line {
     /// Queues bytes for standard input. When the line is broken, [`Line::next`] says so.
     pub fn send(&self, bytes: Vec<u8>) {
         if !bytes.is_empty() {
-            self.order(Order::Write(bytes));
+            self.backlog.fetch_add(bytes.len(), Ordering::Relaxed);
+            self.order(Order::Write(Input { bytes, backlog: Arc::clone(&self.backlog) }));
         }
+    }
+
+    /// How many bytes of standard input wait to be sent; none when the line is broken.
+    #[must_use]
+    pub fn backlog(&self) -> usize {
+        self.backlog.load(Ordering::Relaxed)
     }
 
     /// Ends standard input after what is queued.

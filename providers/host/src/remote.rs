@@ -1,0 +1,13 @@
+//! What a person does on a host by hand: a command whose output is seen as it comes, a login of one's own.
+
+pub(crate) mod compose;
+mod openssh;
+mod projects;
+mod stream;
+mod upkeep;
+
+pub use compose::LogChoice;
+pub use openssh::OpenSsh;
+pub use projects::{ComposeProject, ComposeService, projects};
+pub use stream::{Piece, Stream};
+pub use upkeep::{Standing, Upkeep};

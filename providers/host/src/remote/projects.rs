@@ -1,0 +1,106 @@
+//! The Compose projects of a stack, by what their files say.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use ipai_core::{Address, DesiredResource, Value};
+
+use super::compose::{LogChoice, Place};
+use crate::compose::ports::{PublishedPort, published_ports};
+use crate::compose::project::Project;
+use crate::file::text;
+use crate::observe::content_of;
+
+/// A Compose project that the stack wants.
+#[derive(Clone, Debug)]
+pub struct ComposeProject {
+    /// The resource.
+    pub address: Address,
+    /// The host that it runs on.
+    pub home: Address,
+    /// Its name on the host.
+    pub name: String,
+    /// Its folder on the host.
+    pub directory: String,
+    /// Its services by name; empty while its file waits for something that is still to be made.
+    pub services: BTreeMap<String, ComposeService>,
+    /// What it opens to the network.
+    pub ports: Vec<PublishedPort>,
+    /// How long it may take until all is well.
+    pub timeout: Duration,
+}
+
+/// A service of a project.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ComposeService {
+    /// Its image, when it names one.
+    pub image: Option<String>,
+    /// How it should be: `running` or `completed`; absent when bringing the project up does not start it.
+    pub expected: Option<String>,
+}
+
+/// The projects among the desired resources.
+#[must_use]
+pub fn projects(desired: &[DesiredResource]) -> Vec<ComposeProject> {
+    let compose = desired.iter().filter(|r| r.address.provider == "host");
+    compose.filter(|r| r.address.kind == "compose").filter_map(project).collect()
+}
+
+fn project(resource: &DesiredResource) -> Option<ComposeProject> {
+    let directory = resource.text("directory")?.to_owned();
+    let yaml = content_of(resource).and_then(|content| content.text.as_ref());
+    let yaml = yaml.map(|text| text.expose()).unwrap_or_default();
+    // What cannot be read was reported by the type's own check.
+    let model = Project::read(yaml, &directory).unwrap_or_default();
+    let expected = model.expected();
+    let service = |(name, service): (&String, &crate::compose::project::Service)| {
+        let expected = expected.get(name).map(|word| (*word).to_owned());
+        (name.clone(), ComposeService { image: service.image.clone(), expected })
+    };
+    let seconds = resource.attributes.get("timeout").and_then(Value::as_int).unwrap_or(600);
+    Some(ComposeProject {
+        address: resource.address.clone(),
+        home: resource.home.clone()?,
+        name: text(&resource.attributes, "project")?.to_owned(),
+        services: model.services.iter().map(service).collect(),
+        ports: published_ports(yaml),
+        timeout: Duration::from_secs(seconds.unsigned_abs()),
+        directory,
+    })
+}
+
+impl ComposeProject {
+    fn place(&self) -> Place<'_> {
+        Place { name: &self.name, directory: &self.directory }
+    }
+
+    /// Shell text that prints what services have logged; all of them when none is named.
+    #[must_use]
+    pub fn logs(&self, services: &[&str], choice: &LogChoice) -> String {
+        self.place().logs(services, choice)
+    }
+
+    /// Shell text that runs a command in a service's container.
+    #[must_use]
+    pub fn exec(&self, service: &str, words: &[String], terminal: bool) -> String {
+        self.place().exec(service, words, terminal)
+    }
+
+    /// Shell text that starts the project from the file on the host.
+    #[must_use]
+    pub fn up(&self) -> String {
+        self.place().up()
+    }
+
+    /// Shell text that removes its containers and keeps its volumes.
+    #[must_use]
+    pub fn down(&self) -> String {
+        self.place().down()
+    }
+
+    /// Shell text that stops services and starts them again.
+    #[must_use]
+    pub fn restart(&self, services: &[&str]) -> String {
+        self.place().restart(services)
+    }
+}
