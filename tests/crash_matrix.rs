@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use crash::blow::{ANSWERS, Blow, How, KILLS, Killer, MORE_ANSWERS};
+use crash::blow::{ANSWERS, Blow, How, KILLS, Killer};
 use crash::place::{Cloud, Place};
 use crash::run::{Ended, Goal};
 use crash::scenario::{ALL, Scenario};
@@ -50,12 +50,13 @@ fn all_blows(name: &str, at: u64, request: u64) -> Vec<Blow> {
     let mut blows: Vec<Blow> = KILLS.into_iter().map(|how| Blow { at, how }).collect();
     if name.contains(" /") {
         blows.extend(ANSWERS.into_iter().map(|how| Blow { at: request, how }));
-        if !name.starts_with("GET ") {
-            blows.extend(MORE_ANSWERS.into_iter().map(|how| Blow { at: request, how }));
-        }
     } else {
-        // One that only looks is as good as over once it has begun.
-        let stride = if name.starts_with("look") || name.starts_with("see") { 5 } else { 1 };
+        // One that only looks is as good as over once it has begun; files can be torn at any time.
+        let stride = match name {
+            "push files" => 1,
+            _ if name.starts_with("look") || name.starts_with("see") => 10,
+            _ => 3,
+        };
         let tenths = (0..10).step_by(stride);
         blows.extend(tenths.map(|tenths| Blow { at, how: How::Midway(tenths) }));
     }

@@ -193,6 +193,8 @@ fn a_passphrase_is_asked_for_once_unseen_and_only_where_somebody_can_answer() {
     let ran = typed(&place.world.command(&["apply", "--auto-approve"]), "open sesame\n").expect(0);
     assert_eq!(ran.all().matches("Passphrase of").count(), 1, "{}", ran.all());
     ran.keeps_quiet_about("open sesame");
+    let plan = place.world.command(&["plan", "--detailed-exitcode"]);
+    typed(&plan, "open sesame\n").expect(0).says("No changes.");
     let wrong = typed(&place.world.command(&["plan"]), "no\n\n");
     wrong.expect(1).says("That does not open").says("nobody gave its passphrase");
 }

@@ -223,6 +223,7 @@ fn signs_of_life_keep_a_lock_longer_than_its_lease() {
         std::thread::sleep(Duration::from_millis(300));
     }
     finish(slow).expect(2);
+    world.expect_empty_plan();
 }
 
 #[test]

@@ -10,6 +10,10 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
+/// Between attempts to remove a lock that failed in a way that may pass.
+const RELEASE_PAUSES: [Duration; 3] =
+    [Duration::from_millis(200), Duration::from_millis(600), Duration::from_millis(1_500)];
+
 /// The time by a clock that runs only forward, and on while the machine sleeps.
 pub(super) fn uptime() -> Duration {
     #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -127,9 +131,20 @@ pub(super) async fn release(
     id: &str,
     limit: Duration,
 ) -> Result<(), RemoteError> {
-    timeout(limit, store.release(id)).await.unwrap_or_else(|_| {
+    timeout(limit, released(store, id)).await.unwrap_or_else(|_| {
         Err(RemoteError::new(Fault::TimedOut, "give the lock back", "no answer in time"))
     })
+}
+
+/// Removes a lock, which may be tried as often as one likes: no later lock has its id.
+async fn released(store: &dyn LockStore, id: &str) -> Result<(), RemoteError> {
+    for pause in RELEASE_PAUSES {
+        match store.release(id).await {
+            Err(error) if error.fault != Fault::Denied => sleep(pause).await,
+            result => return result,
+        }
+    }
+    store.release(id).await
 }
 
 /// Begins to hold a lock that was won.

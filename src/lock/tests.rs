@@ -17,6 +17,8 @@ struct Keeper {
     slow: Mutex<Duration>,
     /// Whether signs of life fail.
     deaf: AtomicBool,
+    /// How often removing fails before it does not.
+    clings: Mutex<u32>,
     calls: Mutex<Vec<&'static str>>,
 }
 
@@ -94,6 +96,11 @@ impl LockStore for Keeper {
     fn release<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<(), RemoteError>> {
         Box::pin(async move {
             self.begin("release").await;
+            let mut clings = self.clings.lock().unwrap();
+            if *clings > 0 {
+                *clings -= 1;
+                return Err(RemoteError::new(Fault::Refused, "release", "slow down"));
+            }
             self.locks.lock().unwrap().retain(|lock| lock.id != id);
             Ok(())
         })
@@ -150,6 +157,17 @@ async fn a_removed_lock_is_noticed_and_not_removed_again() {
     assert!(!held.fence().is_sure());
     held.release(Duration::from_secs(1)).await.unwrap();
     assert_eq!(keeper.count("release"), 0);
+}
+
+#[tokio::test]
+async fn giving_it_back_is_tried_again_within_its_time() {
+    for (clings, gone) in [(1, true), (3, true), (9, false)] {
+        let keeper = Arc::new(Keeper::default());
+        let held = get(&keeper, &note(1, 50), AT_ONCE).await.ok().unwrap();
+        *keeper.clings.lock().unwrap() = clings;
+        let released = held.release(Duration::from_secs(5)).await;
+        assert_eq!((released.is_ok(), keeper.ids().is_empty()), (gone, gone), "{clings}");
+    }
 }
 
 #[tokio::test]

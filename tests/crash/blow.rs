@@ -26,12 +26,10 @@ pub enum How {
     LostAnswer,
     /// The request is carried out, and no answer comes within the time that one may take.
     Timeout,
-    /// The request is lost.
-    LostRequest,
     /// The connection is reset before anything happens.
     Reset,
-    /// Turned away by the rate limit, with so many seconds to wait.
-    Throttled(u8),
+    /// Turned away by the rate limit.
+    Throttled,
     /// Status 500 in the vendors' form.
     Error,
     /// Status 503 with a page of HTML.
@@ -50,10 +48,7 @@ const MIDWAYS: [&str; 10] =
 
 /// What can become of the answer to any request.
 pub const ANSWERS: [How; 6] =
-    [How::LostAnswer, How::Timeout, How::Reset, How::Throttled(0), How::Error, How::Page];
-
-/// What else can become of a request that changes something.
-pub const MORE_ANSWERS: [How; 2] = [How::LostRequest, How::Throttled(1)];
+    [How::LostAnswer, How::Timeout, How::Reset, How::Throttled, How::Error, How::Page];
 
 /// How long a request may take in a run in which one answer never comes.
 pub const LONGEST_REQUEST: Duration = Duration::from_millis(250);
@@ -75,10 +70,8 @@ impl How {
             Self::Answered => "answered",
             Self::LostAnswer => "lost-answer",
             Self::Timeout => "timeout",
-            Self::LostRequest => "lost-request",
             Self::Reset => "reset",
-            Self::Throttled(0) => "429",
-            Self::Throttled(_) => "429-1",
+            Self::Throttled => "429",
             Self::Error => "500",
             Self::Page => "503",
             Self::CutIn => "cut-in",
@@ -90,7 +83,6 @@ impl How {
         let all = KILLS
             .into_iter()
             .chain(ANSWERS)
-            .chain(MORE_ANSWERS)
             .chain([Self::CutIn, Self::CutOut])
             .chain((0..10).map(Self::Midway));
         all.into_iter().find(|how| how.name() == text)
@@ -108,11 +100,8 @@ impl How {
         match self {
             Self::LostAnswer => Some(FaultKind::DropAfter),
             Self::Timeout => Some(FaultKind::Silence(LONGEST_REQUEST * 3)),
-            Self::LostRequest => Some(FaultKind::DropBefore),
             Self::Reset => Some(FaultKind::Reset),
-            Self::Throttled(seconds) => {
-                Some(respond(429, &[("retry-after", &seconds.to_string())], limited))
-            }
+            Self::Throttled => Some(respond(429, &[("retry-after", "0")], limited)),
             Self::Error => Some(respond(500, &[], broken)),
             Self::Page => {
                 Some(respond(503, &[("content-type", "text/html")], "<html><h1>503</h1></html>"))
