@@ -5,19 +5,28 @@ mod apply;
 mod ask;
 mod destroy;
 mod doctor;
+mod down;
+mod exec;
 mod explain;
 mod init;
 mod keeper;
 mod lock;
 mod locked;
+mod logs;
+mod output_stream;
+mod places;
 mod plan;
 mod progress;
+mod restart;
 mod sandbox;
 mod secrets;
 mod show;
 mod signals;
+mod ssh;
 mod status;
 mod tokens;
+mod up;
+mod upkeep;
 mod validate;
 mod world;
 
@@ -94,6 +103,12 @@ enum Command {
     Apply(apply::Arguments),
     Destroy(destroy::Arguments),
     Status(status::Arguments),
+    Logs(logs::Arguments),
+    Exec(exec::Arguments),
+    Ssh(ssh::Arguments),
+    Up(up::Arguments),
+    Down(down::Arguments),
+    Restart(restart::Arguments),
     Adopt(adopt::AdoptArguments),
     Forget(adopt::ForgetArguments),
     #[command(subcommand)]
@@ -229,6 +244,12 @@ impl Run<'_> {
             Command::Apply(arguments) => block_on(apply::run(self, &arguments)),
             Command::Destroy(arguments) => block_on(destroy::run(self, &arguments)),
             Command::Status(arguments) => block_on(status::run(self, &arguments)),
+            Command::Logs(arguments) => block_on(logs::run(self, &arguments)),
+            Command::Exec(arguments) => block_on(exec::run(self, &arguments)),
+            Command::Ssh(arguments) => block_on(ssh::run(self, &arguments)),
+            Command::Up(arguments) => block_on(up::run(self, arguments)),
+            Command::Down(arguments) => block_on(down::run(self, arguments)),
+            Command::Restart(arguments) => block_on(restart::run(self, arguments)),
             Command::Adopt(arguments) => block_on(adopt::adopt(self, &arguments)),
             Command::Forget(arguments) => block_on(adopt::forget(self, &arguments)),
             Command::Lock(command) => block_on(lock::run(self, &command)),
@@ -278,6 +299,11 @@ impl Run<'_> {
 
     fn problem(&self, problem: Diagnostic) -> Failed {
         Failed::new(self.explain(&[problem], &Sources::default()))
+    }
+
+    /// A problem that was found after somebody was contacted.
+    fn trouble(&self, problem: &Diagnostic) -> Failed {
+        Failed::new(report::diagnostic(problem, &Sources::default(), &self.talk))
     }
 
     fn problems(&self, problems: &[Diagnostic], loaded: &Loaded) -> Failed {

@@ -16,6 +16,9 @@ use ipai_digitalocean::{Birth, DigitalOceanExecutor, DigitalOceanObserver, Digit
 use ipai_host::host_key::KeyPair;
 use ipai_host::ssh::{Fingerprint, Identity};
 use ipai_host::ssh_config::SshConfig;
+pub use ipai_host::{
+    ComposeProject, ComposeService, LogChoice, OpenSsh, Piece, Standing, Stream, Upkeep, projects,
+};
 use ipai_host::{Connections, HostExecutor, HostKeyRenewal, HostLock, HostObserver, HostProbe};
 
 use crate::edges::Edges;
@@ -391,4 +394,43 @@ fn birth() -> Result<Birth, String> {
         public_key: pair.public().to_owned(),
         fingerprint_hex: pair.fingerprint().to_hex(),
     })
+}
+
+/// Starts a command on the host with these outputs and gives its ends.
+///
+/// # Errors
+/// As [`Connections::stream`].
+pub async fn stream(
+    access: &Access,
+    home: &Address,
+    outputs: &Outputs,
+    command: &str,
+    attempted: &str,
+) -> Result<Stream, RemoteError> {
+    access.hosts.stream(home, outputs, command, attempted).await
+}
+
+/// What the system's `ssh` must know of the host with these outputs.
+///
+/// # Errors
+/// As [`Connections::openssh`].
+pub async fn openssh(
+    access: &Access,
+    home: &Address,
+    outputs: &Outputs,
+    known_hosts: &Path,
+) -> Result<OpenSsh, RemoteError> {
+    access.hosts.openssh(home, outputs, known_hosts).await
+}
+
+/// One who looks at a project's services again and again.
+///
+/// # Errors
+/// As [`Upkeep::new`].
+pub fn upkeep<'a>(
+    access: &'a Access,
+    project: &'a ComposeProject,
+    outputs: &Outputs,
+) -> Result<Upkeep<'a>, RemoteError> {
+    Upkeep::new(&access.hosts, project, outputs)
 }

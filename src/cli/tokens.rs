@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use crate::edges::Edges;
 
 /// What a token file may set: the names of the variables that it stands for.
-const NAMES: [&str; 4] =
+pub(super) const NAMES: [&str; 4] =
     ["DIGITALOCEAN_TOKEN", "DIGITALOCEAN_ACCESS_TOKEN", "CLOUDFLARE_API_TOKEN", "SOPS_AGE_KEY"];
 /// A token file has a few hundred bytes.
 const LARGEST: u64 = 1 << 16;

@@ -19,7 +19,7 @@ pub(crate) struct Answer {
     pub(crate) texts: BTreeMap<String, Vec<u8>>,
     /// The manifest.
     pub(crate) manifest: Option<Vec<u8>>,
-    /// Plain words by section: `boot`, `compose`, `phase`, `exit`, `log`.
+    /// Plain words by section: `boot`, `compose`, `phase`, `exit`, `log`, `services`.
     pub(crate) words: BTreeMap<String, String>,
     /// What Docker said.
     pub(crate) docker: Docker,
@@ -144,7 +144,7 @@ impl Answer {
                 self.sums = lines.map(read_sum).collect::<Option<_>>()?;
             }
             "manifest" => self.manifest = Some(content),
-            "boot" | "compose" | "phase" | "exit" | "log" => {
+            "boot" | "compose" | "phase" | "exit" | "log" | "services" => {
                 self.words.insert(name.to_owned(), text);
             }
             "docker" if text.is_empty() => self.docker = Docker::Absent,

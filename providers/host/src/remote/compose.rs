@@ -53,6 +53,11 @@ impl Place<'_> {
         command
     }
 
+    /// Lists the services of the file that lies on the host; none where there is no file.
+    pub(crate) fn names(&self) -> String {
+        format!("{} 2>/dev/null", self.run("config --services", &[]))
+    }
+
     /// Starts everything from the file that lies on the host.
     pub(crate) fn up(&self) -> String {
         self.run("--progress plain up -d --no-build", &[])

@@ -92,6 +92,11 @@ impl ComposeProject {
         self.place().up()
     }
 
+    /// Shell text that lists the services of the file on the host.
+    pub(crate) fn names(&self) -> String {
+        self.place().names()
+    }
+
     /// Shell text that removes its containers and keeps its volumes.
     #[must_use]
     pub fn down(&self) -> String {

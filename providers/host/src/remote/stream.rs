@@ -58,17 +58,19 @@ impl Connections {
 }
 
 impl Stream {
-    /// Hands the command some input, as soon as what was sent before has gone.
-    pub async fn input(&self, bytes: &[u8]) {
-        if bytes.is_empty() {
-            return;
+    /// Hands the command some input.
+    pub fn input(&self, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            let mut framed = format!("{}\n", bytes.len()).into_bytes();
+            framed.extend_from_slice(bytes);
+            self.line.send(framed);
         }
-        let mut framed = format!("{}\n", bytes.len()).into_bytes();
-        framed.extend_from_slice(bytes);
-        self.line.send(framed);
-        while self.line.backlog() > BACKLOG {
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        }
+    }
+
+    /// Tells whether so much input waits to be sent that more should not be read yet.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        self.line.backlog() > BACKLOG
     }
 
     /// Ends the command's input.

@@ -1,5 +1,8 @@
 //! Commands on a project's containers as they are.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::super::containers::log_line;
@@ -8,7 +11,10 @@ use super::super::things::remove;
 use super::super::{Docker, Failure, Outcome, print, read};
 use super::project::Project;
 use crate::tools::args::{Parsed, switch, valued};
-use crate::tools::complain;
+use crate::tools::{ToolFaults, complain};
+
+/// Between two looks at a log that is followed.
+const FOLLOW: Duration = Duration::from_millis(50);
 
 impl Docker<'_> {
     /// Runs `docker compose pull [SERVICE…]`.
@@ -155,32 +161,49 @@ impl Docker<'_> {
         })?
     }
 
-    /// Runs `docker compose logs [SERVICE…]`.
+    /// Runs `docker compose logs [-f] [SERVICE…]`. Following ends when no container runs any more, as with Compose.
     pub(super) fn compose_logs(&self, project: &Project, arguments: &[String]) -> Outcome {
         let parsed = read(
             arguments,
             &[
                 switch(&["--no-color"]),
                 switch(&["--no-log-prefix"]),
+                switch(&["--follow", "-f"]),
                 switch(&["--timestamps", "-t"]),
                 valued(&["--tail", "-n"]),
                 valued(&["--since"]),
                 valued(&["--until"]),
             ],
         )?;
-        self.engine(|engine| {
-            check(engine, project, &parsed)?;
-            for container in engine.containers.iter().filter(|c| fits(c, project, &parsed)) {
-                let line = log_line(container);
-                let name = &container.recipe.name;
-                print(if parsed.has("--no-log-prefix") {
-                    format!("{line}\n")
-                } else {
-                    format!("{name}  | {line}\n")
-                });
+        let tail = parsed.value("--tail").and_then(|text| text.parse::<usize>().ok());
+        let mut shown: BTreeMap<String, usize> = BTreeMap::new();
+        loop {
+            let logs = ToolFaults::load(self.state)?.logs;
+            let running = self.engine(|engine| {
+                check(engine, project, &parsed)?;
+                let mut running = false;
+                for container in engine.containers.iter().filter(|c| fits(c, project, &parsed)) {
+                    let said = logs.get(container.service()).cloned();
+                    let said = said.unwrap_or_else(|| log_line(container));
+                    let lines: Vec<&str> = said.lines().collect();
+                    let first = lines.len().saturating_sub(tail.unwrap_or(lines.len()));
+                    let from = shown.get(&container.id).copied().unwrap_or(first);
+                    for line in lines.iter().skip(from) {
+                        print(match parsed.has("--no-log-prefix") {
+                            true => format!("{line}\n"),
+                            false => format!("{}  | {line}\n", container.recipe.name),
+                        });
+                    }
+                    shown.insert(container.id.clone(), lines.len());
+                    running |= container.status == Status::Running;
+                }
+                Ok::<_, Failure>(running)
+            })??;
+            if !(parsed.has("--follow") && running) {
+                return Ok(());
             }
-            Ok(())
-        })?
+            std::thread::sleep(FOLLOW);
+        }
     }
 
     /// Runs `docker compose ps [-a] [-q] [--services] [--format json] [SERVICE…]`.
