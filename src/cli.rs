@@ -3,6 +3,7 @@
 mod adopt;
 mod apply;
 mod ask;
+mod check;
 mod destroy;
 mod doctor;
 mod down;
@@ -103,6 +104,7 @@ enum Command {
     Apply(apply::Arguments),
     Destroy(destroy::Arguments),
     Status(status::Arguments),
+    Check(check::Arguments),
     Logs(logs::Arguments),
     Exec(exec::Arguments),
     Ssh(ssh::Arguments),
@@ -244,6 +246,7 @@ impl Run<'_> {
             Command::Apply(arguments) => block_on(apply::run(self, &arguments)),
             Command::Destroy(arguments) => block_on(destroy::run(self, &arguments)),
             Command::Status(arguments) => block_on(status::run(self, &arguments)),
+            Command::Check(arguments) => block_on(check::run(self, &arguments)),
             Command::Logs(arguments) => block_on(logs::run(self, &arguments)),
             Command::Exec(arguments) => block_on(exec::run(self, &arguments)),
             Command::Ssh(arguments) => block_on(ssh::run(self, &arguments)),

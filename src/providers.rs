@@ -14,10 +14,12 @@ use ipai_core::{
 };
 use ipai_digitalocean::{Birth, DigitalOceanExecutor, DigitalOceanObserver, DigitalOceanProbe};
 use ipai_host::host_key::KeyPair;
+pub use ipai_host::session::Output as HostOutput;
 use ipai_host::ssh::{Fingerprint, Identity};
 use ipai_host::ssh_config::SshConfig;
 pub use ipai_host::{
-    ComposeProject, ComposeService, LogChoice, OpenSsh, Piece, Standing, Stream, Upkeep, projects,
+    ComposeProject, ComposeService, LogChoice, NO_CURL, OpenSsh, Piece, Seen, Standing, Stream,
+    Upkeep, projects,
 };
 use ipai_host::{Connections, HostExecutor, HostKeyRenewal, HostLock, HostObserver, HostProbe};
 
@@ -433,4 +435,33 @@ pub fn upkeep<'a>(
     outputs: &Outputs,
 ) -> Result<Upkeep<'a>, RemoteError> {
     Upkeep::new(&access.hosts, project, outputs)
+}
+
+/// Runs the curl of the host with these outputs.
+///
+/// # Errors
+/// As [`Connections::curl`].
+pub async fn curl(
+    access: &Access,
+    home: &Address,
+    outputs: &Outputs,
+    config: Vec<u8>,
+    authorities: &str,
+) -> Result<HostOutput, RemoteError> {
+    access.hosts.curl(home, outputs, config, authorities).await
+}
+
+/// Runs a command in a service's container and waits for its end.
+///
+/// # Errors
+/// As [`Connections::ask_in`].
+pub async fn ask_in(
+    access: &Access,
+    project: &ComposeProject,
+    service: &str,
+    outputs: &Outputs,
+    words: &[String],
+    input: Vec<u8>,
+) -> Result<HostOutput, RemoteError> {
+    access.hosts.ask_in(project, service, outputs, words, input).await
 }

@@ -9,7 +9,12 @@ use serde_json::json;
 use super::progress::Progress;
 use super::world::{Planned, World};
 use super::{Outcome, Run, exit};
-use crate::http_check::{self, Outcome as CheckOutcome};
+use crate::http_check::{self, Checked, Outcome as CheckOutcome};
+use crate::providers::{Seen, projects, upkeep};
+use crate::report::one_line;
+
+/// Certificates that end in fewer days are named as such.
+const SOON: i64 = 14;
 
 /// Show how the stack fares: resources, containers, health checks.
 ///
@@ -27,7 +32,7 @@ pub(super) async fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
     let planned = world.plan(run, &Options::default(), &progress).await;
     let checked = match &planned {
         Ok(planned) => {
-            http_check::run(
+            http_check::look(
                 &planned.proposal.desired.checks,
                 &planned.live.outputs(),
                 &world.reach(run).await?,
@@ -37,16 +42,53 @@ pub(super) async fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
         }
         Err(_) => Vec::new(),
     };
+    let containers = match &planned {
+        Ok(planned) => containers(&world, planned).await,
+        Err(_) => Vec::new(),
+    };
     world.close().await;
     let Planned { proposal, live } = planned?;
-    let ill = checked.iter().any(|(_, outcome)| matches!(outcome, CheckOutcome::Failed(_)));
+    let ill = checked.iter().any(|checked| matches!(checked.outcome, CheckOutcome::Failed(_)));
     let healthy = proposal.plan.is_empty() && !ill;
     if arguments.json {
-        run.print(&format!("{}\n", document(&proposal.plan, &live, &checked, healthy)));
+        run.print(&format!(
+            "{}\n",
+            document(&proposal.plan, &live, &checked, &containers, healthy)
+        ));
     } else {
-        run.print(&text(&proposal.plan, &live, &checked));
+        run.print(&text(&proposal.plan, &live, &checked, &containers));
     }
     Ok(if healthy { exit::OK } else { exit::ERROR })
+}
+
+/// The containers of each project, by its address. A host that is not there yet has none.
+async fn containers(world: &World, planned: &Planned) -> Vec<(Address, Seen)> {
+    let outputs = planned.live.outputs();
+    let mut all = Vec::new();
+    for project in projects(&planned.proposal.desired.resources) {
+        let Some(home) = outputs.get(&project.home) else { continue };
+        let Ok(watch) = upkeep(&world.access, &project, home) else { continue };
+        // What cannot be looked at was not seen by the plan either, which says so.
+        let seen = watch.look(&[]).await.unwrap_or_default().seen;
+        all.extend(seen.into_iter().map(|seen| (project.address.clone(), seen)));
+    }
+    all
+}
+
+/// Whole days until then, rounded down.
+fn days_left(ends: i64) -> i64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let now = now.ok().and_then(|now| i64::try_from(now.as_secs()).ok()).unwrap_or_default();
+    (ends - now).div_euclid(86_400)
+}
+
+fn certificate(checked: &Checked) -> String {
+    match checked.certificate_ends.map(days_left) {
+        None => String::new(),
+        Some(days) if days < 0 => format!("; its certificate ended {} days ago", -days),
+        Some(days) if days < SOON => format!("; its certificate ends SOON, in {days} days"),
+        Some(days) => format!("; its certificate holds for {days} days"),
+    }
 }
 
 fn state_of(plan: &Plan, address: &Address) -> String {
@@ -67,7 +109,12 @@ fn services(resource: &LiveResource) -> Vec<(String, String)> {
     services.into_iter().flatten().map(|(name, state)| (name.clone(), word(state))).collect()
 }
 
-fn text(plan: &Plan, live: &LiveState, checks: &[(String, CheckOutcome)]) -> String {
+fn text(
+    plan: &Plan,
+    live: &LiveState,
+    checks: &[Checked],
+    containers: &[(Address, Seen)],
+) -> String {
     let mut lines = vec![format!("Stack {}", plan.stack), String::new()];
     let mut resources: Vec<&LiveResource> = live.resources.iter().collect();
     resources.sort_by(|a, b| a.address.cmp(&b.address));
@@ -83,6 +130,13 @@ fn text(plan: &Plan, live: &LiveState, checks: &[(String, CheckOutcome)]) -> Str
         lines.push(format!("  {address}  {}{place}", state_of(plan, &resource.address)));
         for (service, state) in services(resource) {
             lines.push(format!("      {service:24} {state}"));
+            let of = |(address, seen): &&(Address, Seen)| {
+                *address == resource.address && seen.service == service
+            };
+            for (_, seen) in containers.iter().filter(of) {
+                let (name, word) = (one_line(&seen.name), one_line(&seen.word));
+                lines.push(format!("        {name:30} {word}, since {}", one_line(&seen.started)));
+            }
         }
     }
     for action in plan.effective().filter(|action| action.verb == Verb::Create) {
@@ -90,7 +144,10 @@ fn text(plan: &Plan, live: &LiveState, checks: &[(String, CheckOutcome)]) -> Str
     }
     if !checks.is_empty() {
         lines.push(String::new());
-        lines.extend(checks.iter().map(|(name, outcome)| format!("  {}", outcome.line(name))));
+        let line = |checked: &Checked| {
+            format!("  {}{}", checked.outcome.line(&checked.name), certificate(checked))
+        };
+        lines.extend(checks.iter().map(line));
     }
     let changes = plan.effective().count();
     lines.push(String::new());
@@ -104,18 +161,24 @@ fn text(plan: &Plan, live: &LiveState, checks: &[(String, CheckOutcome)]) -> Str
 fn document(
     plan: &Plan,
     live: &LiveState,
-    checks: &[(String, CheckOutcome)],
+    checks: &[Checked],
+    containers: &[(Address, Seen)],
     healthy: bool,
 ) -> serde_json::Value {
     let resource = |r: &LiveResource| {
         let services: serde_json::Map<String, serde_json::Value> =
             services(r).into_iter().map(|(name, state)| (name, json!(state))).collect();
+        let of = containers.iter().filter(|(address, _)| *address == r.address);
+        let containers = of.map(|(_, seen)| {
+            json!({"service": seen.service, "name": seen.name, "state": seen.word, "started": seen.started})
+        });
         json!({
             "address": r.address,
             "id": r.id,
             "state": state_of(plan, &r.address),
             "ipv4": r.outputs.get("ipv4").and_then(Value::as_text),
             "services": services,
+            "containers": containers.collect::<Vec<_>>(),
         })
     };
     json!({
@@ -124,6 +187,10 @@ fn document(
         "healthy": healthy,
         "resources": live.resources.iter().map(resource).collect::<Vec<_>>(),
         "missing": plan.effective().filter(|a| a.verb == Verb::Create).map(|a| a.address.to_string()).collect::<Vec<_>>(),
-        "checks": checks.iter().map(|(name, outcome)| json!({"name": name, "outcome": outcome})).collect::<Vec<_>>(),
+        "checks": checks.iter().map(|checked| json!({
+            "name": checked.name,
+            "outcome": checked.outcome,
+            "certificate_days_left": checked.certificate_ends.map(days_left),
+        })).collect::<Vec<_>>(),
     })
 }

@@ -1,36 +1,44 @@
-//! Health checks as a stack declares them: a URL and what its answer must say.
+//! Health checks as a stack declares them: what to ask a service, what it must answer, who may ask, which version it must be.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod question;
+mod version;
 
-use serde_json::Value as Json;
+use std::collections::BTreeSet;
 
 use crate::address::Address;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::fields::Fields;
 use crate::template::{Origin, Renderer};
-use crate::tree::{Data, Node, Table};
+use crate::tree::{Data, Table};
+
+pub use question::{Answer, Expectation, Question, Way};
+pub use version::{Range, Source, VersionQuestion, version_in};
 
 /// One check of a service as its users see it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Check {
     /// Its name.
     pub name: String,
-    /// The URL; its host name is kept for TLS and the `Host` header.
-    pub url: String,
-    /// The resource at whose address the URL is asked for, instead of what DNS says.
+    /// The service in a Compose project that it is about.
+    pub service: Option<String>,
+    /// The resource at whose address a URL is asked for, instead of what DNS says.
     pub host: Option<Address>,
-    /// The status that the answer must have.
-    pub status: u16,
-    /// Members that the JSON answer must have with these values.
-    pub json: BTreeMap<String, Json>,
-    /// Members that the JSON answer must have, not empty.
-    pub keys: Vec<String>,
-    /// The whole body, white space around it aside.
-    pub body: Option<String>,
+    /// Whether the service can be reached and answers what it must.
+    pub reach: Question,
+    /// Whether it lets in who shows the stack's own secret.
+    pub auth: Option<Question>,
+    /// Which version it is, and which it must be.
+    pub version: Option<VersionQuestion>,
+}
+
+/// What reading a check needs.
+pub(crate) struct Reading<'a> {
+    pub(crate) renderer: &'a Renderer,
+    pub(crate) problems: &'a mut Vec<Diagnostic>,
 }
 
 impl Check {
-    /// Reads a check; what is wrong is collected.
+    /// Reads a check; what is wrong is collected. One that is switched off by `when` is none.
     pub fn read(
         name: &str,
         span: &Span,
@@ -39,54 +47,62 @@ impl Check {
         renderer: &Renderer,
         problems: &mut Vec<Diagnostic>,
     ) -> Option<Self> {
-        let mut fields = Fields::new(table, "A check", span, problems);
-        let url = fields.required_text("url");
+        let mut reading = Reading { renderer, problems };
+        let on = reading.when(table);
+        let mut fields = Fields::new(table, "A check", span, reading.problems);
+        fields.node("when");
         let host = fields.text("host");
-        let status = fields
-            .int("expect_status", 100, 599)
-            .and_then(|s| u16::try_from(s).ok())
-            .unwrap_or(200);
-        let json = fields.table("expect_json").map(members).unwrap_or_default();
-        let keys = fields.texts("expect_keys").unwrap_or_default();
-        let body = fields.text("expect_body").map(|body| body.0);
+        let service = fields.text("service").map(|service| service.0);
+        let auth = fields.table("auth").cloned();
+        let version = fields.table("version").cloned();
+        let reach = Question::fields(&mut fields);
         fields.finish();
-        let host = host.and_then(|(text, at)| find_host(&text, &at, addresses, problems));
-        let (url, at) = url?;
-        let url = render_url(&url, at, renderer, problems)?;
-        Some(Self { name: name.into(), url, host, status, json, keys, body })
+        let host = host.and_then(|(text, at)| find_host(&text, &at, addresses, reading.problems));
+        let reach = Question::read(reach, span, service.is_some(), &mut reading);
+        let auth = auth.filter(|table| reading.when(table)).and_then(|table| {
+            let span = beginning(&table, span);
+            Question::table(&table, "`auth` of a check", &span, service.is_some(), &mut reading)
+        });
+        let version = version.filter(|table| reading.when(table)).and_then(|table| {
+            let span = beginning(&table, span);
+            VersionQuestion::read(&table, &span, service.is_some(), &mut reading)
+        });
+        let check = Self { name: name.into(), service, host, reach: reach?, auth, version };
+        on.then_some(check)
     }
+}
 
-    /// Why an answer does not satisfy the check, if so. HTML where JSON is wanted is named as such, because a
-    /// catch-all page answers 200 for everything.
-    #[must_use]
-    pub fn judge(&self, status: u16, content_type: &str, body: &str) -> Option<String> {
-        if status != self.status {
-            return Some(format!("answered {status}, expected {}", self.status));
-        }
-        if let Some(wanted) = &self.body
-            && body.trim() != wanted.trim()
-        {
-            return Some(format!("the body is not \"{wanted}\""));
-        }
-        if self.json.is_empty() && self.keys.is_empty() {
-            return None;
-        }
-        let Ok(Json::Object(answer)) = serde_json::from_str(body) else {
-            return Some(format!(
-                "expected JSON, got {}",
-                if content_type.is_empty() { "something else" } else { content_type }
-            ));
+/// Where a table begins, by its first key; its own header is not kept.
+fn beginning(table: &Table, otherwise: &Span) -> Span {
+    let keys = table.iter().map(|(_, entry)| &entry.key);
+    keys.min_by_key(|span| span.start).unwrap_or(otherwise).clone()
+}
+
+impl Reading<'_> {
+    /// Whether a table is wanted at all: `when` is a truth, or a template that makes one.
+    fn when(&mut self, table: &Table) -> bool {
+        let Some(node) = table.get("when") else { return true };
+        let text = match &node.data {
+            Data::Bool(truth) => return *truth,
+            Data::Text(text) => text,
+            _ => "not a text",
         };
-        let wrong = self.json.iter().find(|(key, wanted)| answer.get(*key) != Some(wanted));
-        if let Some((key, wanted)) = wrong {
-            let found = answer.get(key).map_or("nothing".to_owned(), ToString::to_string);
-            return Some(format!("`{key}` is {found}, expected {wanted}"));
-        }
-        let empty = |key: &&String| {
-            matches!(answer.get(*key), None | Some(Json::Null))
-                || answer.get(*key) == Some(&Json::from(""))
+        let rendered = self.renderer.render(text, &Origin::Inline(node.span.clone()));
+        let (text, problem) = match rendered {
+            Ok(rendered) => (rendered.text, None),
+            Err(problem) => (String::new(), Some(problem)),
         };
-        self.keys.iter().find(empty).map(|key| format!("`{key}` is missing or empty"))
+        match (text.as_str(), problem) {
+            (_, Some(problem)) => self.problems.push(problem),
+            ("true", None) => return true,
+            ("false", None) => return false,
+            _ => self.problems.push(
+                Diagnostic::error("Not a truth for `when`")
+                    .detail("It takes true, false, or a template that makes one of these.")
+                    .at(&node.span),
+            ),
+        }
+        true
     }
 }
 
@@ -102,79 +118,4 @@ fn find_host(
         problems.push(Diagnostic::error("Reference to nothing").detail(detail).at(at));
     }
     found
-}
-
-fn render_url(
-    source: &str,
-    at: Span,
-    renderer: &Renderer,
-    problems: &mut Vec<Diagnostic>,
-) -> Option<String> {
-    let rendered = match renderer.render(source, &Origin::Inline(at.clone())) {
-        Ok(rendered) => rendered,
-        Err(problem) => {
-            problems.push(problem);
-            return None;
-        }
-    };
-    let plain = rendered.references.is_empty() && rendered.secrets.is_empty();
-    let http = rendered.text.starts_with("https://") || rendered.text.starts_with("http://");
-    if plain && http {
-        return Some(rendered.text);
-    }
-    let detail =
-        "A check's URL begins with https:// or http:// and holds neither secrets nor outputs.";
-    problems.push(Diagnostic::error("Not a URL for a check").detail(detail).at(&at));
-    None
-}
-
-fn members(table: &Table) -> BTreeMap<String, Json> {
-    table.iter().map(|(key, entry)| (key.clone(), to_json(&entry.node))).collect()
-}
-
-fn to_json(node: &Node) -> Json {
-    match &node.data {
-        Data::Text(text) | Data::Other(text) => Json::from(text.as_str()),
-        Data::Int(int) => Json::from(*int),
-        Data::Bool(truth) => Json::from(*truth),
-        Data::List(items) => Json::Array(items.iter().map(to_json).collect()),
-        Data::Table(table) => Json::Object(members(table).into_iter().collect()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check() -> Check {
-        Check {
-            name: "boards".into(),
-            url: "https://boards.example.com/ping".into(),
-            host: None,
-            status: 200,
-            json: [("status".to_owned(), Json::from("OK"))].into(),
-            keys: vec!["version".into()],
-            body: None,
-        }
-    }
-
-    #[test]
-    fn a_catch_all_page_with_status_200_does_not_pass() {
-        let why = check().judge(200, "text/html", "<!doctype html>").unwrap();
-        assert_eq!(why, "expected JSON, got text/html");
-    }
-
-    #[test]
-    fn members_must_be_there_with_their_values() {
-        let judge = |body: &str| check().judge(200, "application/json", body);
-        assert_eq!(judge(r#"{"status":"OK","version":"7"}"#), None);
-        assert_eq!(
-            judge(r#"{"status":"OK","version":""}"#).unwrap(),
-            "`version` is missing or empty"
-        );
-        assert_eq!(
-            judge(r#"{"status":"bad","version":"7"}"#).unwrap(),
-            "`status` is \"bad\", expected \"OK\""
-        );
-    }
 }

@@ -3,6 +3,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod address;
+pub mod certificate;
 pub mod check;
 pub mod checkup;
 pub mod desired;

@@ -129,6 +129,7 @@ pub(crate) const EXPOSES: &[(&str, &str)] = &[
     ("providers/host/src/observe/services.rs", "a Compose file is read for its services"),
     ("providers/host/src/remote/projects.rs", "a Compose file is read for its services and ports"),
     ("src/cli/secrets.rs", "`ipai secrets show` prints one secret to who asks for it"),
+    ("src/cli/check/ask.rs", "a command in a container is handed the secret on its standard input"),
     (
         "src/core/desired/origin.rs",
         "a rendered line is sought in its template, whose own text is shown",
@@ -136,6 +137,8 @@ pub(crate) const EXPOSES: &[(&str, &str)] = &[
     ("src/core/plan/changes.rs", "the diff of contents that are not sensitive"),
     ("src/core/template.rs", "a template is rendered with the secrets that it names"),
     ("src/core/value.rs", "compared with a live value that the provider took for plain"),
+    ("src/http_check/fetch.rs", "a header or body goes into the request"),
+    ("src/http_check/inside.rs", "a header or body goes to curl's standard input"),
     ("src/secrets/audit.rs", "a secret is judged by its length and variety"),
     ("src/secrets/audit/plain.rs", "a file is searched for the secret"),
     ("src/secrets/draft.rs", "secrets are written down for an editor"),

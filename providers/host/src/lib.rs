@@ -31,6 +31,7 @@ pub use observe::HostObserver;
 pub use probe::HostProbe;
 pub use provider::{HostExecutor, types};
 pub use remote::{
-    ComposeProject, ComposeService, LogChoice, OpenSsh, Piece, Standing, Stream, Upkeep, projects,
+    ComposeProject, ComposeService, LogChoice, NO_CURL, OpenSsh, Piece, Seen, Standing, Stream,
+    Upkeep, projects,
 };
 pub use renewal::HostKeyRenewal;

@@ -1,13 +1,15 @@
 //! What a person does on a host by hand: a command whose output is seen as it comes, a login of one's own.
 
+mod ask;
 pub(crate) mod compose;
 mod openssh;
 mod projects;
 mod stream;
 mod upkeep;
 
+pub use ask::NO_CURL;
 pub use compose::LogChoice;
 pub use openssh::OpenSsh;
 pub use projects::{ComposeProject, ComposeService, projects};
 pub use stream::{Piece, Stream};
-pub use upkeep::{Standing, Upkeep};
+pub use upkeep::{Seen, Standing, Upkeep};

@@ -40,6 +40,21 @@ pub struct Standing {
     pub broken: Vec<String>,
     /// Each container with the time of its last start: another one, or a later time, is a change.
     pub containers: BTreeMap<String, String>,
+    /// Every container of the project, by service and name.
+    pub seen: Vec<Seen>,
+}
+
+/// One container.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Seen {
+    /// The service.
+    pub service: String,
+    /// The container's name.
+    pub name: String,
+    /// How it is, in one word or two.
+    pub word: String,
+    /// When it was last started, in RFC 3339.
+    pub started: String,
 }
 
 impl Standing {
@@ -143,6 +158,15 @@ impl<'a> Upkeep<'a> {
     fn judge(&self, containers: &[Container], only: &[&str]) -> Standing {
         let found = by_service(containers, &self.project.name);
         let mut standing = Standing::default();
+        for (service, own) in &found {
+            standing.seen.extend(own.iter().map(|container| Seen {
+                service: (*service).to_owned(),
+                name: container.name.clone(),
+                word: container.word(),
+                started: container.started.clone(),
+            }));
+        }
+        standing.seen.sort();
         let there = self.there.get().filter(|there| !there.is_empty());
         for (name, service) in &self.project.services {
             let asked = only.is_empty() || only.contains(&name.as_str());
