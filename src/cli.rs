@@ -14,6 +14,7 @@ mod keeper;
 mod lock;
 mod locked;
 mod logs;
+mod output;
 mod output_stream;
 mod places;
 mod plan;
@@ -27,6 +28,7 @@ mod ssh;
 mod status;
 mod tokens;
 mod up;
+mod upgrade;
 mod upkeep;
 mod validate;
 mod world;
@@ -105,12 +107,14 @@ enum Command {
     Destroy(destroy::Arguments),
     Status(status::Arguments),
     Check(check::Arguments),
+    Output(output::Arguments),
     Logs(logs::Arguments),
     Exec(exec::Arguments),
     Ssh(ssh::Arguments),
     Up(up::Arguments),
     Down(down::Arguments),
     Restart(restart::Arguments),
+    Upgrade(upgrade::Arguments),
     Adopt(adopt::AdoptArguments),
     Forget(adopt::ForgetArguments),
     #[command(subcommand)]
@@ -247,11 +251,13 @@ impl Run<'_> {
             Command::Destroy(arguments) => block_on(destroy::run(self, &arguments)),
             Command::Status(arguments) => block_on(status::run(self, &arguments)),
             Command::Check(arguments) => block_on(check::run(self, &arguments)),
+            Command::Output(arguments) => block_on(output::run(self, &arguments)),
             Command::Logs(arguments) => block_on(logs::run(self, &arguments)),
             Command::Exec(arguments) => block_on(exec::run(self, &arguments)),
             Command::Ssh(arguments) => block_on(ssh::run(self, &arguments)),
             Command::Up(arguments) => block_on(up::run(self, arguments)),
             Command::Down(arguments) => block_on(down::run(self, arguments)),
+            Command::Upgrade(arguments) => block_on(upgrade::run(self, &arguments)),
             Command::Restart(arguments) => block_on(restart::run(self, arguments)),
             Command::Adopt(arguments) => block_on(adopt::adopt(self, &arguments)),
             Command::Forget(arguments) => block_on(adopt::forget(self, &arguments)),

@@ -146,6 +146,7 @@ pub(super) async fn carry_out(
         let approved = losses.clone();
         let destroy = plan.actions.iter().any(|action| action.reason == Reason::Destroyed);
         run.print(&report::plan_text(plan, &run.output, &PlanOptions { destroy, approved }));
+        run.print(&report::exposure_text(&planned.exposure(world), &run.output));
     }
     if plan.is_empty() {
         return Ok(exit::OK);

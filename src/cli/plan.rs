@@ -76,13 +76,17 @@ pub(super) async fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
     let options = arguments.subset.options(run, &world)?;
     let progress = Progress::new(run.talk, false);
     let planned = world.plan(run, &options, &progress).await;
+    let exposure = planned.as_ref().map(|planned| planned.exposure(&world)).unwrap_or_default();
     world.close().await;
     let plan = planned?.proposal.plan;
     let code = exit_code(&plan, arguments.detailed_exitcode);
     if arguments.json {
-        run.print(&json(&plan, code));
+        let mut document = document(&plan, code);
+        document["exposure"] = report::exposure_json(&exposure);
+        run.print(&format!("{}\n", report::json_text(&document, true)));
     } else {
         run.print(&report::plan_text(&plan, &run.output, &PlanOptions::default()));
+        run.print(&report::exposure_text(&exposure, &run.output));
     }
     if let Some(path) = &arguments.out {
         save(run, &plan, path)?;
@@ -92,6 +96,10 @@ pub(super) async fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
 
 /// The plan in Terraform's shape.
 pub(super) fn json(plan: &Plan, exit_code: u8) -> String {
+    format!("{}\n", report::json_text(&document(plan, exit_code), true))
+}
+
+fn document(plan: &Plan, exit_code: u8) -> serde_json::Value {
     let now = now();
     let facts = PlanFacts {
         ipai_version: env!("CARGO_PKG_VERSION"),
@@ -101,7 +109,7 @@ pub(super) fn json(plan: &Plan, exit_code: u8) -> String {
         errored: false,
         diagnostics: &[],
     };
-    format!("{}\n", report::json_text(&report::plan_json(plan, &facts, &Sources::default()), true))
+    report::plan_json(plan, &facts, &Sources::default())
 }
 
 /// With `--detailed-exitcode`: 2 for changes, 5 when something foreign is in the way. Else a conflict is an error and

@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use ipai_core::desired::compile;
+use ipai_core::exposure::{Exposed, Turn, exposure};
 use ipai_core::plan::{Options, Proposal, lint, propose};
 use ipai_core::{
     Address, Diagnostic, Events, Execute, LiveState, Observe, Pins, RemoteError, Value, diagnostic,
@@ -74,6 +75,14 @@ pub(super) fn sandbox_failed(run: &Run<'_>, error: &std::io::Error) -> Failed {
         .detail(error.to_string())
         .hint(format!("its world lives in {}; `ipai sandbox reset` begins anew", folder.display()));
     run.problem(problem)
+}
+
+impl Planned {
+    /// Which ports can be reached from where, and what the plan changes about that.
+    pub(super) fn exposure(&self, world: &World) -> Vec<(Exposed, Turn)> {
+        let Proposal { desired, plan, .. } = &self.proposal;
+        exposure(&world.loaded.types, &desired.resources, &self.live.resources, plan)
+    }
 }
 
 impl World {

@@ -12,6 +12,7 @@ use crate::diagnostic::{Diagnostic, Span, nearest};
 use crate::fields::{unknown_key, wrong_type};
 use crate::live::Outputs;
 use crate::order;
+use crate::output::StackOutput;
 use crate::resource::{Attribute, Default, DesiredResource, Draft, Kind, ResourceType, Types};
 use crate::secret::{DigestKey, Secret};
 use crate::stack::{Declared, Stack, content_source};
@@ -32,6 +33,8 @@ pub struct DesiredState {
     pub secrets_to_make: BTreeSet<String>,
     /// Health checks.
     pub checks: Vec<Check>,
+    /// What it hands over to others.
+    pub outputs: Vec<StackOutput>,
 }
 
 /// Everything that the desired state is made from.
@@ -66,6 +69,7 @@ pub fn compile(inputs: &Inputs<'_>) -> (DesiredState, Vec<Diagnostic>) {
     let mut resources = Vec::with_capacity(inputs.stack.resources.len());
     resources.extend(inputs.stack.resources.iter().filter_map(|d| reader.resource(d)));
     let checks = reader.checks();
+    let outputs = reader.outputs();
     drop(renderer);
     settle(inputs, &mut resources, &mut problems);
     find_clashes(inputs.types, &resources, &mut problems);
@@ -73,7 +77,8 @@ pub fn compile(inputs: &Inputs<'_>) -> (DesiredState, Vec<Diagnostic>) {
     let to_make = inputs.secrets.iter().filter(|(_, value)| value.is_none());
     let secrets_to_make = to_make.map(|(name, _)| name.clone()).collect();
     crate::diagnostic::sort(&mut problems);
-    (DesiredState { stack: inputs.stack.id.clone(), resources, secrets_to_make, checks }, problems)
+    let stack = inputs.stack.id.clone();
+    (DesiredState { stack, resources, secrets_to_make, checks, outputs }, problems)
 }
 
 /// Keys that every resource takes.
@@ -374,6 +379,14 @@ impl Reader<'_> {
             format!("`{text}` is not a resource of this stack."),
             near,
         ))
+    }
+
+    fn outputs(&mut self) -> Vec<StackOutput> {
+        let mut outputs = Vec::new();
+        for (name, (span, table)) in &self.inputs.stack.outputs {
+            outputs.extend(StackOutput::read(name, span, table, self.renderer, self.problems));
+        }
+        outputs
     }
 
     fn checks(&mut self) -> Vec<Check> {

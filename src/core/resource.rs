@@ -37,6 +37,14 @@ pub trait ResourceType: Send + Sync {
     fn given(&self, _attributes: &Attributes) -> Option<live::Outputs> {
         None
     }
+    /// The ports that it has services listen at.
+    fn openings(&self, _attributes: &Attributes) -> Vec<crate::exposure::Opening> {
+        Vec::new()
+    }
+    /// What it lets through to hosts, when it keeps everything else out.
+    fn gate(&self, _attributes: &Attributes) -> Option<crate::exposure::Gate> {
+        None
+    }
     /// Tells whether deletions run beside creations (one batch) instead of after everything else.
     fn deletes_early(&self) -> bool {
         false

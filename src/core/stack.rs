@@ -29,6 +29,8 @@ pub struct Stack {
     pub resources: Vec<Declared>,
     /// Health checks by name, not yet rendered.
     pub checks: BTreeMap<String, (Span, Table)>,
+    /// What it hands over to others, by name, not yet rendered.
+    pub outputs: BTreeMap<String, (Span, Table)>,
 }
 
 /// How ipai logs in on the stack's hosts.
@@ -119,7 +121,7 @@ impl Generate {
 /// What a generated password must be worth, reckoned downwards: below, it can be guessed offline.
 const FEWEST_BITS: usize = 64;
 
-const SECTIONS: [&str; 5] = ["stack", "var", "ssh", "secret", "check"];
+const SECTIONS: [&str; 6] = ["stack", "var", "ssh", "secret", "check", "output"];
 
 /// Reads a stack's files: the main one, then overlays in the order in which they are laid over it.
 /// Gives back what could be read together with everything that is wrong; of broken TOML only what breaks it.
@@ -156,7 +158,8 @@ fn read(
     let ssh = read_ssh(&root, problems);
     let variables = read_variables(&root, problems);
     let secrets = read_secrets(&root, problems);
-    let checks = read_checks(&root, problems);
+    let checks = read_named(&root, "check", problems);
+    let outputs = read_named(&root, "output", problems);
     let resources = read_resources(root, types, problems);
     let (name, description) = identity?;
     if environment.is_some_and(|env| !is_name(env) || env.contains("--")) {
@@ -165,7 +168,18 @@ fn read(
     }
     let id = StackId::new(&name, environment);
     let environment = environment.map(str::to_owned);
-    Some(Stack { name, environment, id, description, variables, ssh, secrets, resources, checks })
+    Some(Stack {
+        name,
+        environment,
+        id,
+        description,
+        variables,
+        ssh,
+        secrets,
+        resources,
+        checks,
+        outputs,
+    })
 }
 
 fn section<'a>(
@@ -365,8 +379,12 @@ fn password_of(
     None
 }
 
-fn read_checks(root: &Table, problems: &mut Vec<Diagnostic>) -> BTreeMap<String, (Span, Table)> {
-    let tables = named_tables(root, "check", problems);
+fn read_named(
+    root: &Table,
+    section: &str,
+    problems: &mut Vec<Diagnostic>,
+) -> BTreeMap<String, (Span, Table)> {
+    let tables = named_tables(root, section, problems);
     tables
         .into_iter()
         .map(|(name, span, table)| (name.clone(), (span.clone(), table.clone())))

@@ -3,7 +3,10 @@
 mod live;
 mod rule;
 
-use ipai_core::{Attribute, Change, Default, Diagnostic, Draft, Kind, ResourceType, Value};
+use ipai_core::exposure::{self, Gate};
+use ipai_core::{
+    Attribute, Attributes, Change, Default, Diagnostic, Draft, Kind, ResourceType, Value,
+};
 use serde_json::{Value as Json, json};
 
 use crate::PROVIDER;
@@ -77,6 +80,13 @@ outbound = [
 "#
     }
 
+    fn gate(&self, attributes: &Attributes) -> Option<Gate> {
+        let items = |name: &str| attributes.get(name).map(Value::text_items).unwrap_or_default();
+        let hosts = items("droplets").iter().filter_map(|text| text.parse().ok()).collect();
+        let rules = items("inbound").iter().filter_map(|text| gate_rule(text)).collect();
+        Some(Gate { hosts, rules })
+    }
+
     fn check(&self, draft: &mut Draft<'_>) {
         check_name(draft);
         check_droplets(draft);
@@ -89,6 +99,17 @@ outbound = [
             draft.error("inbound", problem);
         }
     }
+}
+
+/// A rule in its canonical form: `tcp 22 from 203.0.113.0/24`.
+fn gate_rule(text: &str) -> Option<exposure::Rule> {
+    let (what, sources) = text.split_once(" from ")?;
+    let (protocol, ports) = what.split_once(' ').unwrap_or((what, "all"));
+    Some(exposure::Rule {
+        protocol: protocol.to_owned(),
+        ports: exposure::ports(ports),
+        sources: sources.split_whitespace().map(str::to_owned).collect(),
+    })
 }
 
 /// In the firewall's name at DigitalOcean `-` and `_` are written with dots; two in a row could not be read back.

@@ -8,6 +8,7 @@ pub(crate) mod yaml;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ipai_core::exposure::Opening;
 use ipai_core::{
     Attribute, Attributes, Change, Default, DesiredResource, Diagnostic, Draft, Kind, ResourceType,
     StackId, Value,
@@ -115,6 +116,10 @@ impl ResourceType for ComposeType {
          content = { template = \"compose.yaml\" }\n\
          timeout = \"10m\"\n\
          on_change.caddy.reload = [\"caddy\", \"reload\", \"--config\", \"/etc/caddy/Caddyfile\"]\n"
+    }
+
+    fn openings(&self, attributes: &Attributes) -> Vec<Opening> {
+        crate::remote::openings(attributes)
     }
 
     fn home(&self) -> Option<&'static str> {

@@ -10,6 +10,7 @@ mod upkeep;
 pub use ask::NO_CURL;
 pub use compose::LogChoice;
 pub use openssh::OpenSsh;
+pub(crate) use projects::openings;
 pub use projects::{ComposeProject, ComposeService, projects};
 pub use stream::{Piece, Stream};
 pub use upkeep::{Seen, Standing, Upkeep};

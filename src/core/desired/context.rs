@@ -56,7 +56,8 @@ pub(super) fn context(inputs: &Inputs<'_>, problems: &mut Vec<Diagnostic>) -> Co
 fn outputs_in_reach(inputs: &Inputs<'_>) -> BTreeMap<Address, Outputs> {
     let providers: BTreeSet<&str> = inputs.outputs.keys().map(|a| a.provider.as_str()).collect();
     let tables = inputs.stack.resources.iter().map(|declared| &declared.table);
-    let tables: Vec<&Table> = tables.chain(inputs.stack.checks.values().map(|c| &c.1)).collect();
+    let named = inputs.stack.checks.values().chain(inputs.stack.outputs.values());
+    let tables: Vec<&Table> = tables.chain(named.map(|(_, table)| table)).collect();
     let named = |provider: &&str| {
         let names = |text: &str| text.contains('{') && text.contains(*provider);
         inputs.files.values().any(|text| names(text))

@@ -8,7 +8,7 @@ use crate::stack::{SecretSource, Stack, content_source};
 use crate::template::named_secrets;
 use crate::tree::{Data, Node, Table};
 
-/// The names of all secrets that the stack's resources and checks use, or hash.
+/// The names of all secrets that the stack's resources, checks and outputs use, or hash.
 ///
 /// Rendering notes what it uses, also behind computed names; a look at the templates' syntax adds what stands in
 /// branches that are not taken at present, such as a mail password while mail is off.
@@ -33,7 +33,8 @@ pub fn used_secrets(inputs: &Inputs<'_>) -> BTreeSet<String> {
 fn named(stack: &Stack, files: &BTreeMap<String, String>) -> BTreeSet<String> {
     let mut texts = Vec::new();
     stack.resources.iter().for_each(|resource| collect(&resource.table, files, &mut texts));
-    stack.checks.values().for_each(|(_, table)| collect(table, files, &mut texts));
+    let named = stack.checks.values().chain(stack.outputs.values());
+    named.for_each(|(_, table)| collect(table, files, &mut texts));
     texts.into_iter().flat_map(named_secrets).collect()
 }
 

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use ipai_core::{Address, DesiredResource, Value};
+use ipai_core::exposure::{self, Opening};
+use ipai_core::{Address, Attributes, DesiredResource, Value};
 
 use super::compose::{LogChoice, Place};
 use crate::compose::ports::{PublishedPort, published_ports};
@@ -67,6 +68,22 @@ fn project(resource: &DesiredResource) -> Option<ComposeProject> {
         timeout: Duration::from_secs(seconds.unsigned_abs()),
         directory,
     })
+}
+
+/// The ports that a project with these attributes publishes.
+pub(crate) fn openings(attributes: &Attributes) -> Vec<Opening> {
+    let content = attributes.get("content").and_then(Value::as_content);
+    let yaml = content.and_then(|content| content.text.as_ref());
+    let host = text(attributes, "host").and_then(|host| host.parse::<Address>().ok());
+    let (Some(yaml), Some(host)) = (yaml, host) else { return Vec::new() };
+    let opening = |port: PublishedPort| Opening {
+        host: host.clone(),
+        protocol: port.protocol,
+        ports: exposure::ports(&port.published),
+        service: port.service,
+        local: port.host_ip.is_some_and(|ip| ip.starts_with("127.") || ip == "::1"),
+    };
+    published_ports(yaml.expose()).into_iter().map(opening).collect()
 }
 
 impl ComposeProject {

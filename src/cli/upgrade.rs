@@ -1,0 +1,143 @@
+//! `ipai upgrade`
+
+mod edit;
+mod find;
+
+use ipai_core::Diagnostic;
+use ipai_core::plan::Options;
+
+use super::apply::{Consent, carry_out};
+use super::progress::Progress;
+use super::world::World;
+use super::{Failed, Outcome, Run, exit};
+use crate::report::{self, PlanOptions};
+use edit::Edit;
+use find::{Holder, find};
+
+/// Give a service another image tag: in stack.toml, then in the world, by the same plan and gates as `ipai apply`.
+///
+/// The variable that holds the tag is found by the Compose file; its one place in the TOML is exchanged and everything
+/// else in the file stays byte for byte. When nothing was applied, because it was refused, cancelled or failed at once,
+/// the file is put back.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  ipai -C stacks/ops upgrade mattermost 11.7.12\n  ipai upgrade n8n 2.42.0 --plan-only\n  ipai upgrade superset 6.2.0 --auto-approve"
+)]
+pub(super) struct Arguments {
+    /// The service, as SERVICE or PROJECT/SERVICE.
+    service: String,
+    /// The new tag of its image.
+    tag: String,
+    /// Show what would change, and change nothing, the file included.
+    #[arg(long)]
+    plan_only: bool,
+    #[command(flatten)]
+    consent: Consent,
+}
+
+pub(super) async fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
+    if !is_tag(&arguments.tag) {
+        let problem = Diagnostic::error("Not a tag")
+            .detail(format!("`{}` cannot be the tag of an image.", arguments.tag))
+            .hint(
+                "letters, digits, `.`, `_` and `-`, at most 128, and not one of `.` and `-` first",
+            );
+        return Err(run.problem(problem));
+    }
+    let mut world = World::open(run).await?;
+    let outcome = run_in(run, &mut world, arguments).await;
+    world.close().await;
+    outcome
+}
+
+/// <https://pkg.go.dev/github.com/distribution/reference>: a word character, then up to 127 of those, `.` and `-`.
+fn is_tag(text: &str) -> bool {
+    let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    let first = text.bytes().next().is_some_and(word);
+    first && text.len() <= 128 && text.bytes().all(|b| word(b) || b == b'.' || b == b'-')
+}
+
+async fn run_in(run: &Run<'_>, world: &mut World, arguments: &Arguments) -> Outcome {
+    let holder = {
+        let places = world.places(run).await?;
+        let (project, service) = places.service(run, &arguments.service)?;
+        find(run, &world.loaded, &places, project, service, &arguments.tag)?
+    };
+    let Some(holder) = holder else {
+        run.print(&format!("{} has the tag {} already.\n", arguments.service, arguments.tag));
+        return Ok(exit::OK);
+    };
+    run.say(&holder.line());
+    let (options, progress) = (Options::default(), Progress::new(run.talk, arguments.consent.json));
+    let before = world.plan(run, &options, &progress).await?.proposal.plan.fingerprint();
+    let _ = world.loaded.variables.insert(holder.variable.clone(), holder.new.clone());
+    if arguments.plan_only {
+        let planned = world.plan(run, &options, &progress).await?;
+        let plan = &planned.proposal.plan;
+        run.print(&report::plan_text(plan, &run.output, &PlanOptions::default()));
+        run.print(&report::exposure_text(&planned.exposure(world), &run.output));
+        run.say("Nothing was changed, the stack's file included.");
+        return Ok(super::plan::exit_code(plan, arguments.consent.detailed_exitcode));
+    }
+    let edit = Edit::make(&run.global.folder, &world.loaded.sources, &holder)
+        .map_err(|problem| run.trouble(&problem))?;
+    let work = async {
+        let planned = world.plan(run, &options, &progress).await?;
+        carry_out(run, world, planned, &arguments.consent, false, &progress).await
+    };
+    let outcome = arguments.consent.locked(run, world, work).await;
+    match outcome {
+        Ok(code) => Ok(code),
+        Err(failed) => {
+            let untouched = nothing_happened(run, world, &holder, &before, &progress).await;
+            run.say(&failed.text);
+            Err(Failed { text: after(&holder, edit, untouched), ..failed })
+        }
+    }
+}
+
+/// Tells whether the world is still what the old tag's plan was made on.
+async fn nothing_happened(
+    run: &Run<'_>,
+    world: &mut World,
+    holder: &Holder,
+    before: &str,
+    progress: &Progress,
+) -> bool {
+    let _ = world.loaded.variables.insert(holder.variable.clone(), holder.old.clone());
+    // After an interrupt there is no time to look, and whoever cannot look does not know.
+    let planned = world.plan(run, &Options::default(), progress).await;
+    planned.is_ok_and(|planned| planned.proposal.plan.fingerprint() == before)
+}
+
+fn after(holder: &Holder, edit: Edit, untouched: bool) -> String {
+    let file = &holder.span.file;
+    if !untouched {
+        return format!(
+            "note: {file} keeps the new tag, because some of it was applied or nobody could look\n  hint: ipai apply goes on; to go back, set {} = \"{}\" again and apply",
+            holder.variable, holder.old
+        );
+    }
+    match edit.undo() {
+        Ok(()) => format!("note: nothing was applied, so {file} is as it was"),
+        Err(error) => format!(
+            "error: {file} could not be put back: {error}\n  hint: set {} = \"{}\" again",
+            holder.variable, holder.old
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_tag;
+
+    #[test]
+    fn a_tag_is_what_a_registry_takes_for_one() {
+        for tag in ["11.7.12", "latest", "17.11-bookworm", "_x"] {
+            assert!(is_tag(tag), "{tag}");
+        }
+        for tag in ["", ".1", "-1", "a b", "a\"b", "a/b", "a:b", "{{ x }}", &"1".repeat(129)] {
+            assert!(!is_tag(tag), "{tag}");
+        }
+    }
+}

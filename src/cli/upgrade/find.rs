@@ -1,0 +1,154 @@
+//! Which variable holds the tag of a service's image: the one whose change changes the image so, found by trying.
+
+use std::collections::BTreeMap;
+
+use ipai_core::desired::{Inputs, compile};
+use ipai_core::tree::{Data, Node};
+use ipai_core::{Diagnostic, Span};
+
+use super::super::places::Places;
+use super::super::{Failed, Run};
+use crate::load::Loaded;
+use crate::providers::{ComposeProject, projects};
+
+/// The variable that holds a tag, and what it is to hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Holder {
+    pub(super) variable: String,
+    pub(super) old: String,
+    pub(super) new: String,
+    /// The part of the value that is exchanged, and by what.
+    pub(super) part: (String, String),
+    /// Where the value stands.
+    pub(super) span: Span,
+    /// The services whose images change with it.
+    services: Vec<String>,
+}
+
+impl Holder {
+    pub(super) fn line(&self) -> String {
+        let Self { variable, old, new, span, services, .. } = self;
+        format!("{}: {variable} = \"{old}\" → \"{new}\" ({})", span.file, services.join(", "))
+    }
+}
+
+/// Finds it; nothing when the image has the tag already.
+pub(super) fn find(
+    run: &Run<'_>,
+    loaded: &Loaded,
+    places: &Places,
+    project: &ComposeProject,
+    service: &str,
+    tag: &str,
+) -> Result<Option<Holder>, Failed> {
+    let image = project.services.get(service).and_then(|service| service.image.as_deref());
+    let Some((_, old)) = image.and_then(split) else {
+        let problem = Diagnostic::error("No tag to exchange")
+            .detail(format!("The image of `{service}` has no tag: {}.", image.unwrap_or("none")))
+            .hint("write `image: NAME:{{ var.SERVICE_version }}` into the Compose file");
+        return Err(run.trouble(&problem));
+    };
+    if old == tag {
+        return Ok(None);
+    }
+    let mut holders: Vec<Holder> = Vec::new();
+    for (name, node) in &loaded.stack.variables {
+        holders.extend(candidate(loaded, places, project, service, old, tag, name, node));
+    }
+    // What a tag begins with is the version of the thing itself; what comes behind is of something that it holds.
+    if holders.len() > 1 && holders.iter().any(|holder| old.starts_with(&holder.part.0)) {
+        holders.retain(|holder| old.starts_with(&holder.part.0));
+    }
+    match holders.len() {
+        1 => Ok(holders.pop()),
+        0 => Err(none(run, loaded, service, old)),
+        _ => Err(several(run, loaded, service, &holders)),
+    }
+}
+
+/// Name and tag of an image. A port has a slash behind it, and a digest is no tag.
+fn split(image: &str) -> Option<(&str, &str)> {
+    let (name, tag) = image.rsplit_once(':')?;
+    (!tag.contains('/') && !name.contains('@')).then_some((name, tag))
+}
+
+#[expect(clippy::too_many_arguments, reason = "one step of a search")]
+fn candidate(
+    loaded: &Loaded,
+    places: &Places,
+    project: &ComposeProject,
+    service: &str,
+    old: &str,
+    tag: &str,
+    name: &str,
+    node: &Node,
+) -> Option<Holder> {
+    let Data::Text(text) = &node.data else { return None };
+    let value = loaded.variables.get(name).unwrap_or(text);
+    let part = split(value).map_or(value.as_str(), |(_, tag)| tag);
+    if part.is_empty() || !old.contains(part) || value.matches(part).count() != 1 {
+        return None;
+    }
+    let new = value.replacen(part, tag, 1);
+    let images = images(loaded, places, project, name, &new);
+    let wanted = old.replacen(part, tag, 1);
+    let got = images.get(service).and_then(|image| split(image)).map(|(_, tag)| tag);
+    if got != Some(wanted.as_str()) {
+        return None;
+    }
+    let was = |name: &str| project.services.get(name).and_then(|service| service.image.as_ref());
+    let changed = images.iter().filter(|(name, image)| was(name) != Some(*image));
+    Some(Holder {
+        variable: name.to_owned(),
+        old: value.clone(),
+        new,
+        part: (part.to_owned(), tag.to_owned()),
+        span: node.span.clone(),
+        services: changed.map(|(name, _)| name.clone()).collect(),
+    })
+}
+
+/// The images of a project's services if a variable were another.
+fn images(
+    loaded: &Loaded,
+    places: &Places,
+    project: &ComposeProject,
+    name: &str,
+    value: &str,
+) -> BTreeMap<String, String> {
+    let mut variables = loaded.variables.clone();
+    variables.insert(name.to_owned(), value.to_owned());
+    let (desired, _) = loaded.with_inputs(&places.outputs, |inputs| {
+        compile(&Inputs { variables: &variables, ..*inputs })
+    });
+    let all = projects(&desired.resources);
+    let own = all.into_iter().find(|other| other.address == project.address);
+    let services = own.map(|project| project.services).unwrap_or_default();
+    services.into_iter().filter_map(|(name, service)| Some((name, service.image?))).collect()
+}
+
+fn none(run: &Run<'_>, loaded: &Loaded, service: &str, tag: &str) -> Failed {
+    let lines = loaded.sources.0.iter().flat_map(|(file, text)| {
+        let lines = text.lines().enumerate().filter(|(_, line)| line.contains(tag));
+        lines.map(move |(number, _)| format!("{file}:{}", number + 1))
+    });
+    let lines: Vec<String> = lines.take(10).collect();
+    let problem = Diagnostic::error("No variable holds the tag")
+        .detail(format!("The tag `{tag}` of `{service}` comes from no variable of `[var]` alone."));
+    run.trouble(&problem.hint(match lines.is_empty() {
+        true => "put it into one: [var] and {{ var.NAME }} in the Compose file".to_owned(),
+        false => format!("it stands in {}; edit it there, then: ipai apply", lines.join(", ")),
+    }))
+}
+
+fn several(run: &Run<'_>, loaded: &Loaded, service: &str, holders: &[Holder]) -> Failed {
+    let place = |holder: &Holder| {
+        let line = loaded.sources.position(&holder.span).map_or(0, |position| position.line);
+        format!("{}:{line} ({})", holder.span.file, holder.variable)
+    };
+    let places: Vec<String> = holders.iter().map(place).collect();
+    let problem = Diagnostic::error("Several variables could hold the tag")
+        .detail(format!("Each of these makes the image of `{service}`: {}.", places.join(", ")))
+        .hint("edit the one that is meant, then: ipai apply");
+    run.trouble(&problem)
+}
