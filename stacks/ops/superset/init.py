@@ -17,7 +17,7 @@ from psycopg2 import sql
 
 def mark() -> str:
     """Digest of all that the steps depend on, keyed because a password is among it."""
-    names = ["IMAGE_VERSION", "ADMIN_USERNAME", "ADMIN_EMAIL", "ADMIN_PASSWORD"]
+    names = ["IMAGE_VERSION", "ADMIN_USERNAME", "ADMIN_EMAIL", "ADMIN_PASSWORD", "ODOO_EMAIL", "ODOO_PASSWORD"]
     facts = "\n".join(os.environ[f"SUPERSET_{name}"] for name in names)
     key = os.environ["SUPERSET_SECRET_KEY"].encode()
     return "superset-init " + hmac.new(key, facts.encode(), hashlib.sha256).hexdigest()
@@ -44,23 +44,39 @@ def write_mark() -> None:
         cursor.execute(sql.SQL("COMMENT ON DATABASE {} IS {}").format(database, sql.Literal(mark())))
 
 
-def settle_administrator() -> None:
-    """Creates the administrator or sets the password; `fab create-admin` takes it as an argument only."""
+def settle_user(users, username: str, email: str, password: str, role) -> None:
+    """Creates a user or sets the password; Superset's own commands take it as an argument only."""
+    user = users.find_user(username=username)
+    if user:
+        users.reset_password(user.id, password)
+    elif not users.add_user(username, "Operations", username.capitalize(), email, role, password=password):
+        sys.exit(f"Superset refused to create the user {username} with the address {email}")
+
+
+def settle_users() -> None:
+    """The administrator, and the user by whom Odoo shows dashboards: it reads, and gives guests their tokens."""
     from superset.app import create_app
 
-    username = os.environ["SUPERSET_ADMIN_USERNAME"]
-    email = os.environ["SUPERSET_ADMIN_EMAIL"]
-    password = os.environ["SUPERSET_ADMIN_PASSWORD"]
     app = create_app()
     with app.app_context():
         users = app.appbuilder.sm
-        user = users.find_user(username=username)
-        if user:
-            users.reset_password(user.id, password)
-            return
-        admin = users.find_role("Admin")
-        if not users.add_user(username, "Operations", "Admin", email, admin, password=password):
-            sys.exit(f"Superset refused to create the user {username} with the address {email}")
+        environment = os.environ
+        settle_user(
+            users,
+            environment["SUPERSET_ADMIN_USERNAME"],
+            environment["SUPERSET_ADMIN_EMAIL"],
+            environment["SUPERSET_ADMIN_PASSWORD"],
+            users.find_role("Admin"),
+        )
+        guests = users.add_role("Embedding")
+        users.add_permission_role(guests, users.find_permission_view_menu("can_grant_guest_token", "SecurityRestApi"))
+        settle_user(
+            users,
+            "odoo",
+            environment["SUPERSET_ODOO_EMAIL"],
+            environment["SUPERSET_ODOO_PASSWORD"],
+            [users.find_role("Gamma"), guests],
+        )
 
 
 def main() -> None:
@@ -68,8 +84,8 @@ def main() -> None:
         print("superset_db: as left by an earlier run")
         return
     subprocess.run(["superset", "db", "upgrade"], check=True)
-    settle_administrator()
     subprocess.run(["superset", "init"], check=True)
+    settle_users()
     write_mark()
 
 

@@ -84,6 +84,9 @@ class Accounts:
         )
         return self.named(rows)
 
+    def by_id(self, user_id):
+        return self.named(self.database.run(f"SELECT {COLUMNS} FROM standin_users WHERE id = %s", user_id))
+
     @staticmethod
     def named(rows):
         return dict(zip(COLUMNS.split(", "), rows[0])) if rows else None

@@ -2,6 +2,7 @@
 
 import http.server
 import json
+import re
 import socketserver
 import sys
 import threading
@@ -43,17 +44,19 @@ class Database:
 
 
 class Service(http.server.BaseHTTPRequestHandler):
-    """A request, answered by the subclass's `routes`: (method, path) to a function that answers."""
+    """A request, answered by the subclass's `routes`: (method, path) to a function that answers, or by its `patterns`:
+    (method, regular expression of a path, function that is given the path's parts)."""
 
     protocol_version = "HTTP/1.1"
     routes = {}
+    patterns = []
     extra_headers = {}
 
     def answer(self):
         parts = urllib.parse.urlsplit(self.path)
         self.query = dict(urllib.parse.parse_qsl(parts.query))
         self.body = self.read_body()
-        route = self.routes.get((self.command, parts.path))
+        route = self.routes.get((self.command, parts.path)) or self.matching(parts.path)
         try:
             route(self) if route else self.catch_all(parts.path)
         except psycopg2.Error as error:
@@ -61,6 +64,13 @@ class Service(http.server.BaseHTTPRequestHandler):
             self.send_json(500, self.failure("database", "the database does not answer", 500))
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = answer
+
+    def matching(self, path):
+        for method, pattern, route in self.patterns:
+            found = re.fullmatch(pattern, path)
+            if found and method == self.command:
+                return lambda service: route(service, *found.groups())
+        return None
 
     def read_body(self):
         length = min(int(self.headers.get("Content-Length") or 0), LONGEST_BODY)

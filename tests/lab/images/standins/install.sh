@@ -6,7 +6,7 @@ groupadd --gid 2000 mattermost
 useradd --uid 2000 --gid 2000 --home-dir /mattermost --no-create-home --shell /usr/sbin/nologin mattermost
 
 install -d /usr/local/lib/standins /mattermost/bin /opt/focalboard
-install -m 0644 /run/recipe/{common,accounts,mattermost,focalboard,mmctl}.py /usr/local/lib/standins/
+install -m 0644 /run/recipe/{common,accounts,objects,mattermost,focalboard,mmctl}.py /usr/local/lib/standins/
 printf '#!/bin/sh\nexec python3 /usr/local/lib/standins/mmctl.py "$@"\n' > /mattermost/bin/mmctl
 chmod 0755 /mattermost/bin/mmctl
 # Volumes take over owners and modes of the folders they are first mounted on.
