@@ -24,11 +24,15 @@ enum Progress {
     Done,
     Failed,
     Skipped,
+    /// Done, and undone since by its home's return to what it served before.
+    Undone,
 }
 
 struct Walk<'a> {
     loaded: &'a Loaded,
     live: &'a LiveState,
+    /// Whether the plan is about the whole stack, and not about targets.
+    whole: bool,
     actions: Vec<&'a Action>,
     progress: Vec<Progress>,
     /// The action that brings an address about; deletions are not among them.
@@ -54,6 +58,9 @@ pub async fn apply(
     stop: &Stop,
 ) -> Report {
     let mut walk = Walk::new(loaded, plan, live);
+    let events: &Arc<dyn Events> =
+        &(Arc::new(Stoppable { events: Arc::clone(events), stop: stop.clone() })
+            as Arc<dyn Events>);
     let mut running: JoinSet<(Lane, Vec<usize>, Vec<JobResult>)> = JoinSet::new();
     let mut busy: BTreeSet<Lane> = BTreeSet::new();
     loop {
@@ -106,6 +113,24 @@ pub async fn apply(
     walk.report
 }
 
+/// Tells whoever carries something out whether the run was asked to stop.
+pub struct Stoppable {
+    /// Who takes the events.
+    pub events: Arc<dyn Events>,
+    /// Who asks to stop.
+    pub stop: Stop,
+}
+
+impl Events for Stoppable {
+    fn event(&self, event: Event) {
+        self.events.event(event);
+    }
+
+    fn may_begin(&self) -> bool {
+        self.stop.may_begin()
+    }
+}
+
 impl<'a> Walk<'a> {
     fn new(loaded: &'a Loaded, plan: &'a Plan, live: &'a LiveState) -> Self {
         let actions: Vec<&Action> = plan.actions.iter().collect();
@@ -125,7 +150,9 @@ impl<'a> Walk<'a> {
         let gone = actions.iter().filter(renewed).map(|action| action.address.clone()).collect();
         let outputs = without(&live.outputs(), &gone);
         let (desired, report) = Default::default();
-        let mut walk = Self { loaded, live, actions, progress, makers, outputs, desired, report };
+        let whole = plan.targets.is_empty();
+        let mut walk =
+            Self { loaded, live, whole, actions, progress, makers, outputs, desired, report };
         walk.render();
         walk
     }
@@ -217,6 +244,7 @@ impl<'a> Walk<'a> {
                 map.entry(address).or_insert_with(Vec::new).push(result);
                 map
             });
+        let mut returned = BTreeSet::new();
         for &index in indices {
             let action = self.actions[index];
             let (address, verb) = (action.address.clone(), action.verb);
@@ -236,20 +264,47 @@ impl<'a> Walk<'a> {
                 }
                 Err(mut error) => {
                     error.cause = self.loaded.vault.redact(&error.cause);
+                    if error.fault == Fault::Returned {
+                        returned.extend(self.home_of(action));
+                    }
                     self.progress[index] = Progress::Failed;
                     self.report.failed.push((address.clone(), error.clone()));
                     events.event(Event::Failed { address, error });
                 }
             }
         }
+        returned.iter().for_each(|home| self.undo(home));
         self.render();
+    }
+
+    /// The home of an action's resource.
+    fn home_of(&self, action: &Action) -> Option<Address> {
+        let desired = self.desired.get(&action.address).and_then(|desired| desired.home.clone());
+        let live = || self.live.resources.iter().find(|live| live.address == action.address);
+        desired.or_else(|| live()?.home.clone())
+    }
+
+    /// Everything that was done in a home that went back is undone.
+    fn undo(&mut self, home: &Address) {
+        for index in 0..self.actions.len() {
+            let action = self.actions[index];
+            let done = self.progress[index] == Progress::Done && action.verb != Verb::NoOp;
+            if done && self.home_of(action).as_ref() == Some(home) {
+                self.progress[index] = Progress::Undone;
+                self.report
+                    .done
+                    .retain(|(address, verb)| (address, verb) != (&action.address, &action.verb));
+                self.report.undone.push(action.address.clone());
+            }
+        }
     }
 
     /// Gives up what needs something that failed, and late deletions once anything failed before them.
     fn skip_hopeless(&mut self, events: &dyn Events) {
         loop {
-            let lost =
-                |progress: &Progress| matches!(progress, Progress::Failed | Progress::Skipped);
+            let lost = |progress: &Progress| {
+                matches!(progress, Progress::Failed | Progress::Skipped | Progress::Undone)
+            };
             let hopeless = (0..self.actions.len())
                 .filter(|i| self.progress[*i] == Progress::Waiting)
                 .find_map(|i| {
@@ -317,8 +372,10 @@ impl<'a> Walk<'a> {
         if applied == self.live.remembered || homes.is_empty() || self.destroys_everything() {
             return;
         }
+        let well = self.whole && self.report.is_complete();
+        let stack = &self.loaded.stack.id;
         for executor in executors {
-            if let Err(error) = executor.remember(&self.loaded.stack.id, &homes, &applied).await {
+            if let Err(error) = executor.remember(stack, &homes, &applied, well).await {
                 self.report.forgotten = Some(error);
             }
         }

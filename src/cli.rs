@@ -19,7 +19,9 @@ mod output_stream;
 mod places;
 mod plan;
 mod progress;
+mod releases;
 mod restart;
+mod rollback;
 mod sandbox;
 mod secrets;
 mod show;
@@ -106,6 +108,8 @@ enum Command {
     Apply(apply::Arguments),
     Destroy(destroy::Arguments),
     Status(status::Arguments),
+    Releases(releases::Arguments),
+    Rollback(rollback::Arguments),
     Check(check::Arguments),
     Output(output::Arguments),
     Logs(logs::Arguments),
@@ -149,6 +153,8 @@ pub mod exit {
     pub const STALE: u8 = 4;
     /// A guard refused: data would be lost, or something foreign is in the way; with `--detailed-exitcode`, else 1.
     pub const GUARD: u8 = 5;
+    /// A deployment failed and its host serves what it served before; with `--detailed-exitcode`, else 1.
+    pub const RETURNED: u8 = 6;
 }
 
 /// A command that failed: what to say on standard error, and the exit code.
@@ -250,6 +256,8 @@ impl Run<'_> {
             Command::Apply(arguments) => block_on(apply::run(self, &arguments)),
             Command::Destroy(arguments) => block_on(destroy::run(self, &arguments)),
             Command::Status(arguments) => block_on(status::run(self, &arguments)),
+            Command::Releases(arguments) => block_on(releases::run(self, &arguments)),
+            Command::Rollback(arguments) => block_on(rollback::run(self, &arguments)),
             Command::Check(arguments) => block_on(check::run(self, &arguments)),
             Command::Output(arguments) => block_on(output::run(self, &arguments)),
             Command::Logs(arguments) => block_on(logs::run(self, &arguments)),

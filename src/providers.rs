@@ -9,6 +9,7 @@ use ipai_cloudflare::{
 };
 use ipai_core::checkup::Probe;
 use ipai_core::lock::LockStore;
+use ipai_core::release::Releases;
 use ipai_core::{
     Address, Diagnostic, Execute, Observe, Outputs, Pins, RemoteError, Secret, StackId, Types,
 };
@@ -21,7 +22,9 @@ pub use ipai_host::{
     ComposeProject, ComposeService, LogChoice, NO_CURL, OpenSsh, Piece, Seen, Standing, Stream,
     Upkeep, projects,
 };
-use ipai_host::{Connections, HostExecutor, HostKeyRenewal, HostLock, HostObserver, HostProbe};
+use ipai_host::{
+    Connections, HostExecutor, HostKeyRenewal, HostLock, HostObserver, HostProbe, HostReleases,
+};
 
 use crate::edges::Edges;
 use crate::load::Loaded;
@@ -384,6 +387,17 @@ pub fn zone_lock(access: &Access, stack: &StackId, zone: &str) -> Option<Arc<dyn
 #[must_use]
 pub fn host_lock(access: &Access, stack: &StackId, home: &Address, outputs: &Outputs) -> HostLock {
     HostLock::new(&access.hosts, stack, home, outputs)
+}
+
+/// The releases of the host with these outputs.
+#[must_use]
+pub fn releases(
+    access: &Access,
+    stack: &StackId,
+    home: &Address,
+    outputs: &Outputs,
+) -> Arc<dyn Releases> {
+    Arc::new(HostReleases::new(&access.hosts, stack, home, outputs))
 }
 
 /// Makes the key by which a droplet will prove itself at the very first contact.

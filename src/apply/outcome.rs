@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ipai_core::plan::Summary;
-use ipai_core::{Address, Outputs, RemoteError, Verb};
+use ipai_core::{Address, Fault, Outputs, RemoteError, Verb};
 
 /// How an apply ended.
 #[derive(Debug, Default)]
@@ -12,6 +12,8 @@ pub struct Report {
     pub done: Vec<(Address, Verb)>,
     /// What failed, and why.
     pub failed: Vec<(Address, RemoteError)>,
+    /// What was done, and undone when its home returned to what it served before.
+    pub undone: Vec<Address>,
     /// What was not tried, and what it would have needed; nothing when the apply was stopped.
     pub skipped: Vec<(Address, Option<Address>)>,
     /// What resources produce now.
@@ -25,6 +27,13 @@ impl Report {
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.failed.is_empty() && self.skipped.is_empty()
+    }
+
+    /// Tells whether deployments failed and every one of them left its host as it was before.
+    #[must_use]
+    pub fn has_returned(&self) -> bool {
+        let returned = |(_, error): &(Address, RemoteError)| error.fault == Fault::Returned;
+        !self.failed.is_empty() && self.failed.iter().all(returned)
     }
 
     /// Counts what was done.

@@ -51,7 +51,7 @@ pub(super) struct Consent {
     /// Report events as JSON lines on standard output; needs --auto-approve or a plan file.
     #[arg(long)]
     pub(super) json: bool,
-    /// Exit with 2 when something was changed, 3 when the stack is locked, 4 when the plan is stale, 5 when a guard refused.
+    /// Exit with 2 when something was changed, 3 when the stack is locked, 4 when the plan is stale, 5 when a guard refused, 6 when a deployment failed and its host returned to the last release.
     #[arg(long)]
     pub(super) detailed_exitcode: bool,
     #[command(flatten)]
@@ -170,8 +170,12 @@ pub(super) async fn carry_out(
 
 fn guard(plan: &Plan, approved: &BTreeSet<Address>, detailed: bool) -> Result<(), Failed> {
     if !plan.conflicts.is_empty() {
-        let text =
-            "error: objects that are not ipai's stand in the way (see above); nothing was changed";
+        let refused = plan.conflicts.iter().any(|conflict| conflict.hint.is_some());
+        let text = if refused {
+            "error: the plan would do harm (see above); nothing was changed"
+        } else {
+            "error: objects that are not ipai's stand in the way (see above); nothing was changed"
+        };
         return Err(Failed::new(text).with_code(exit::GUARD, detailed));
     }
     let lost = plan.unapproved_losses(approved);
@@ -221,6 +225,7 @@ async fn conclude(
         (true, _) if consent.detailed_exitcode => exit::CHANGES,
         (true, _) => exit::OK,
         (false, Some(code)) => code,
+        (false, None) if consent.detailed_exitcode && report.has_returned() => exit::RETURNED,
         (false, None) => exit::ERROR,
     };
     if consent.json {

@@ -93,7 +93,7 @@ fn usual_fix(fault: Fault) -> &'static str {
             "see that the network is up and the address right; behind a proxy set HTTPS_PROXY, and SSL_CERT_FILE if it shows a certificate of its own"
         }
         Fault::NotFound => "make it, or correct its name in stack.toml",
-        Fault::Refused | Fault::BadAnswer => {
+        Fault::Refused | Fault::BadAnswer | Fault::Returned => {
             "mend what the message names, or try again later if it is not of this machine's making"
         }
         Fault::WrongHostKey => {

@@ -18,6 +18,7 @@ pub mod output;
 pub mod pins;
 pub mod plan;
 pub mod provider;
+pub mod release;
 pub mod resource;
 pub mod secret;
 pub mod stack;
@@ -32,7 +33,7 @@ use std::pin::Pin;
 
 pub use address::{Address, Reference, StackId};
 pub use diagnostic::{Diagnostic, Severity, Sources, Span};
-pub use live::{Foreign, HomeState, LiveResource, LiveState, Outputs};
+pub use live::{Foreign, HomeState, LiveResource, LiveState, Outputs, Refusal};
 pub use pins::{HostKeys, Pins, Renewal};
 pub use plan::{Action, Plan, Reason, Verb};
 pub use provider::{Event, Events, Execute, Fault, Job, JobResult, Observe, RemoteError, Scope};

@@ -74,6 +74,21 @@ pub struct LiveState {
     pub remembered: BTreeMap<Address, String>,
     /// Remarks for the plan.
     pub notes: Vec<String>,
+    /// What must not be done to what lives, whatever the stack wants.
+    pub refusals: Vec<Refusal>,
+}
+
+/// A change that would do harm which nobody can have meant. The plan shows it, and apply begins nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The resource whose change it is.
+    pub address: Address,
+    /// What it would harm, as a thing that stands in the way.
+    pub harmed: Foreign,
+    /// Why.
+    pub why: String,
+    /// What to do instead.
+    pub hint: String,
 }
 
 impl LiveState {
@@ -84,6 +99,7 @@ impl LiveState {
         self.homes.extend(other.homes);
         self.remembered.extend(other.remembered);
         self.notes.extend(other.notes);
+        self.refusals.extend(other.refusals);
     }
 
     /// The outputs of everything that exists, by address; of duplicates the oldest's.

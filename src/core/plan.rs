@@ -15,7 +15,7 @@ use serde_json::Value as Json;
 
 use crate::address::{Address, Reference, StackId};
 use crate::hash;
-use crate::live::Foreign;
+use crate::live::{Foreign, Refusal};
 
 pub use compare::{Options, plan};
 pub use lint::lint;
@@ -139,6 +139,16 @@ pub struct Conflict {
     pub why: String,
     /// Tells whether taking the foreign object over would settle it.
     pub adoptable: bool,
+    /// What to do, where it is neither taking over nor removing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+impl From<Refusal> for Conflict {
+    fn from(refusal: Refusal) -> Self {
+        let Refusal { address, harmed, why, hint } = refusal;
+        Self { address, foreign: harmed, why, adoptable: false, hint: Some(hint) }
+    }
 }
 
 /// A remark that changes nothing.

@@ -74,12 +74,14 @@ pub trait Execute: Send + Sync {
         jobs: Vec<Job>,
         events: &'a dyn Events,
     ) -> BoxFuture<'a, Vec<JobResult>>;
-    /// Writes down in the homes what was applied, so that drift can be told from a first creation.
+    /// Writes down in the homes what was applied, so that drift can be told from a first creation. `well` tells that a
+    /// whole plan was carried out: what lies there now is a state to come back to.
     fn remember<'a>(
         &'a self,
         _stack: &'a StackId,
         _homes: &'a BTreeMap<Address, Outputs>,
         _applied: &'a BTreeMap<Address, String>,
+        _well: bool,
     ) -> BoxFuture<'a, Result<(), RemoteError>> {
         Box::pin(async { Ok(()) })
     }
@@ -104,6 +106,10 @@ pub enum Event {
 pub trait Events: Send + Sync {
     /// Takes one event.
     fn event(&self, event: Event);
+    /// Tells whether something that takes long may still begin: not in a run that was asked to stop.
+    fn may_begin(&self) -> bool {
+        true
+    }
 }
 
 /// What went wrong in words that a program can act on.
@@ -123,6 +129,8 @@ pub enum Fault {
     BadAnswer,
     /// The host proved another identity than the pinned one.
     WrongHostKey,
+    /// A deployment failed, and its home serves what it served before; what was changed in it for this is undone.
+    Returned,
 }
 
 /// A provider's failure: what was attempted, why it failed, what to do.
@@ -143,6 +151,13 @@ impl RemoteError {
     #[must_use]
     pub fn new(fault: Fault, attempted: impl Into<String>, cause: impl Into<String>) -> Self {
         Self { fault, attempted: attempted.into(), cause: cause.into(), hint: None }
+    }
+
+    /// The error of something that was not begun because the run was asked to stop.
+    #[must_use]
+    pub fn stopped(attempted: impl Into<String>) -> Self {
+        Self::new(Fault::TimedOut, attempted, "ipai was asked to stop before it was begun")
+            .hint("apply again to go on")
     }
 
     /// Adds what to do next.

@@ -110,6 +110,9 @@ pub fn apply_result(
     let failed: Vec<&Address> = report.failed.iter().map(|(address, _)| address).collect();
     let skipped: Vec<&Address> = report.skipped.iter().map(|(address, _)| address).collect();
     message["failed"] = json!(failed);
+    if !report.undone.is_empty() {
+        message["undone"] = json!(report.undone);
+    }
     message["skipped"] = json!(skipped);
     message["exit_code"] = json!(exit_code);
     message

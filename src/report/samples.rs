@@ -112,6 +112,7 @@ pub(super) fn conflict(adoptable: bool) -> Conflict {
         foreign: foreign(),
         why: "a CNAME allows no other record of its name".into(),
         adoptable,
+        hint: None,
     }
 }
 

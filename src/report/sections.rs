@@ -98,7 +98,9 @@ pub(super) fn conflicts(page: &mut Page, plan: &Plan) {
     for conflict in &plan.conflicts {
         let foreign = &conflict.foreign;
         page.paint(Ink::Error, "error");
-        writeln!(page, ": {} cannot be created: {}", conflict.address, one_line(&conflict.why));
+        let what =
+            if conflict.hint.is_some() { "must not be changed so" } else { "cannot be created" };
+        writeln!(page, ": {} {what}: {}", conflict.address, one_line(&conflict.why));
         let (title, id) = (one_line(&foreign.title), one_line(&foreign.id));
         writeln!(page, "  in the way: {title} ({}.{}, id {id})", foreign.provider, foreign.kind);
         page.put("  ");
@@ -110,6 +112,9 @@ pub(super) fn conflicts(page: &mut Page, plan: &Plan) {
 
 /// What to do about a conflict, as a command where there is one.
 fn way_out(conflict: &Conflict, choices: usize) -> String {
+    if let Some(hint) = &conflict.hint {
+        return one_line(hint).into_owned();
+    }
     if !conflict.adoptable {
         return "remove it where it was made, or take the resource out of the stack".to_owned();
     }

@@ -57,6 +57,8 @@ fn incomplete(page: &mut Page, style: &Style, report: &Report, destroy: bool) {
     }
     let done: Vec<&Address> = report.done.iter().map(|(address, _)| address).collect();
     names(page, style, "Done, and stands", &done);
+    let undone: Vec<&Address> = report.undone.iter().collect();
+    names(page, style, "Done, and undone again by the return", &undone);
     let lost = report.skipped.iter().filter(|(_, because)| because.is_some());
     let lost: Vec<&Address> = lost.map(|(address, _)| address).collect();
     names(page, style, "Not tried, because what they need was not done", &lost);
@@ -65,7 +67,11 @@ fn incomplete(page: &mut Page, style: &Style, report: &Report, destroy: bool) {
     names(page, style, "Not tried, because ipai was stopped", &stopped);
     page.paint(Ink::Error, short_of_it(report, destroy));
     let command = if destroy { "ipai destroy" } else { "ipai apply" };
-    writeln!(page, "\nRun `{command}` again: it goes on from what stands.");
+    if report.has_returned() {
+        page.put("\nThe last release is served again.\n");
+    } else {
+        writeln!(page, "\nRun `{command}` again: it goes on from what stands.");
+    }
 }
 
 fn names(page: &mut Page, style: &Style, title: &str, addresses: &[&Address]) {

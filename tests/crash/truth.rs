@@ -137,14 +137,18 @@ pub fn faults(cloud: &Cloud, scenario: Scenario, wanted: &Truth, made: u64) -> V
 
 /// What a push keeps for itself beside the manifest. When everything has landed and only the manifest was still to be
 /// written, there may be nothing left to push, and the next push, whenever it comes, sweeps it.
-const BOOKKEEPING: [&str; 3] = ["sums", "claim.json", "manifest.json"];
+const BOOKKEEPING: [&str; 6] =
+    ["sums", "claim.json", "manifest.json", "release.json", "release.sums", "used"];
+
+/// Where contents are on their way to what the host keeps, below the same folder.
+const KEPT: &str = "kept";
 
 /// Tells whether a temporary folder has anything else in it.
 fn holds_files(folder: &Path) -> bool {
     std::fs::read_dir(folder).into_iter().flatten().flatten().any(|entry| {
         let name = entry.file_name();
         if entry.path().is_dir() {
-            holds_files(&entry.path())
+            name != KEPT && holds_files(&entry.path())
         } else {
             !BOOKKEEPING.iter().any(|own| *own == name)
         }

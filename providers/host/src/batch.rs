@@ -55,6 +55,11 @@ impl<'a> Batch<'a> {
         }
     }
 
+    /// Tells whether something that takes long may still begin.
+    pub(crate) fn may_begin(&self) -> bool {
+        self.events.may_begin()
+    }
+
     /// How long one command may take.
     pub(crate) fn limit(&self) -> Duration {
         self.settings.command_limit
@@ -104,7 +109,11 @@ impl<'a> Batch<'a> {
             if failures.contains_key(&job.address) {
                 continue;
             }
-            if let Err(error) = deploy::up(&mut self, job).await {
+            let result = match self.link.returned {
+                true => Err(gone_back(&job.address)),
+                false => deploy::up(&mut self, job).await,
+            };
+            if let Err(error) = result {
                 failures.insert(job.address.clone(), error);
             }
         }
@@ -132,6 +141,12 @@ impl<'a> Batch<'a> {
     }
 }
 
+/// Why a project is not deployed any more.
+fn gone_back(address: &Address) -> RemoteError {
+    let cause = "another project of this host failed, and the host went back to its last release";
+    RemoteError::new(Fault::Refused, format!("deploy {address}"), cause)
+}
+
 /// What a job on a project means for manifest and files, before it comes up.
 fn project(changes: &mut Changes, job: &Job) -> Result<(), RemoteError> {
     let address = job.address.to_string();
@@ -144,13 +159,7 @@ fn project(changes: &mut Changes, job: &Job) -> Result<(), RemoteError> {
         (Verb::Adopt, _) => {
             let wanted = wanted(job)?;
             if let Some((name, directory)) = deploy::place(Some(&wanted.attributes)) {
-                let record = ProjectRecord {
-                    address: job.address.clone(),
-                    directory: directory.to_owned(),
-                    sensitive: false,
-                    loaded: BTreeMap::new(),
-                    hashes: BTreeMap::new(),
-                };
+                let record = ProjectRecord::new(job.address.clone(), directory);
                 changes.record.projects.insert(name.to_owned(), record);
             }
         }

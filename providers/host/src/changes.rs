@@ -6,7 +6,8 @@ use ipai_core::{Content, DesiredResource, Fault, Job, RemoteError, Value, Verb, 
 
 use crate::file::text;
 use crate::manifest::{FileRecord, Manifest, ProjectRecord};
-use crate::push::{Landing, Push};
+use crate::push::{Keeping, Landing, Push, Source};
+use crate::release::Snapshot;
 
 /// What is to change on one host.
 #[derive(Debug)]
@@ -18,6 +19,7 @@ pub(crate) struct Changes {
     pub(crate) record: Manifest,
     files: Vec<Landing>,
     removals: Vec<String>,
+    keeping: Option<Keeping>,
 }
 
 impl Changes {
@@ -29,12 +31,22 @@ impl Changes {
             record: manifest.clone(),
             files: Vec::new(),
             removals: Vec::new(),
+            keeping: None,
         }
+    }
+
+    /// Notes that a resource changes.
+    fn touch(&mut self, address: &str) {
+        self.claim.touch(address);
+        self.record.touch(address);
     }
 
     /// Adds a job on a file.
     pub(crate) fn file(&mut self, job: &Job) -> Result<(), RemoteError> {
         let old = job.live.as_ref().and_then(|live| text(&live.attributes, "path"));
+        if job.verb != Verb::NoOp {
+            self.touch(&job.address.to_string());
+        }
         match job.verb {
             Verb::NoOp => {}
             Verb::Create | Verb::Update | Verb::Replace => {
@@ -72,18 +84,21 @@ impl Changes {
         let mode = if yaml.is_sensitive() { "0600" } else { "0644" };
         self.files.push(Landing {
             path: crate::compose::file_path(&record.directory),
-            content,
+            content: content.into(),
             mode: mode.to_owned(),
             owner: "root:root".to_owned(),
         });
+        let address = record.address.to_string();
         self.claim.projects.insert(project.to_owned(), record.clone());
         self.record.projects.insert(project.to_owned(), record);
+        self.touch(&address);
         Ok(())
     }
 
     /// Takes a project and its YAML away.
     pub(crate) fn remove_project(&mut self, project: &str, directory: &str, address: &str) {
         self.removals.push(crate::compose::file_path(directory));
+        self.touch(address);
         self.forget_project(project, address);
     }
 
@@ -116,10 +131,60 @@ impl Changes {
         }
     }
 
+    /// Records what lies there and runs as a release, when all of it is known to be healthy and something changed since
+    /// the last one. `now` is in seconds since 1970.
+    pub(crate) fn release(&mut self, now: i64) {
+        let projects = || self.record.projects.values();
+        let keep = projects().map(|project| project.keep).max().unwrap_or(0);
+        let healthy = projects().all(|project| project.ready);
+        let index = &mut self.record.releases;
+        if keep == 0 {
+            if !index.kept.is_empty() {
+                (index.current, index.kept) = Default::default();
+                self.keeping = Some(Keeping::default());
+            }
+            return;
+        }
+        if !healthy || (self.record.since.is_empty() && index.current.is_some()) {
+            return;
+        }
+        index.last += 1;
+        let id = index.last;
+        index.current = Some(id);
+        index.kept.insert(id);
+        while u64::try_from(index.kept.len()).unwrap_or(u64::MAX) > keep {
+            index.kept.pop_first();
+        }
+        let kept = index.kept.iter().copied().collect();
+        let why = std::mem::take(&mut self.record.since);
+        let text = Snapshot::of(&self.record, id, now, why).to_text();
+        let paths = self.record.paths().into_iter().collect();
+        self.keeping = Some(Keeping { new: Some((id, text)), paths, kept });
+    }
+
+    /// Puts a file back as it was kept.
+    pub(crate) fn put_back(&mut self, path: &str, content: Source, mode: &str, owner: &str) {
+        let (path, mode, owner) = (path.to_owned(), mode.to_owned(), owner.to_owned());
+        self.files.push(Landing { path, content, mode, owner });
+    }
+
+    /// Takes a path away that is no longer to be there; the manifest has to be without it already.
+    pub(crate) fn take_away(&mut self, path: &str) {
+        self.removals.push(path.to_owned());
+    }
+
+    /// Claims what is about to come back, beside what is there.
+    pub(crate) fn claim_too(&mut self, coming: &Manifest) {
+        self.claim.files.extend(coming.files.clone());
+        for (name, project) in &coming.projects {
+            self.claim.projects.entry(name.clone()).or_insert_with(|| project.clone());
+        }
+    }
+
     /// Tells whether there is nothing to do, not even to the manifest.
     pub(crate) fn is_empty(&self) -> bool {
         let same = self.expected.is_some() && self.claim == self.record;
-        same && self.files.is_empty() && self.removals.is_empty()
+        same && self.files.is_empty() && self.removals.is_empty() && self.keeping.is_none()
     }
 
     /// The push, and the manifest as it will be after it.
@@ -141,6 +206,7 @@ impl Changes {
             claim: self.claim.to_text(),
             record,
             swept: self.claim.folders(),
+            keeping: self.keeping,
         };
         (push, manifest)
     }
@@ -165,7 +231,7 @@ fn landing(wanted: &DesiredResource) -> Result<(Landing, FileRecord), RemoteErro
     let default = if content.is_sensitive() { "0600" } else { "0644" };
     let landing = Landing {
         path: wanted.text("path").ok_or_else(|| incomplete(&address, "path and name"))?.to_owned(),
-        content: expose(content)?,
+        content: expose(content)?.into(),
         mode: wanted.text("mode").unwrap_or(default).to_owned(),
         owner: wanted.text("owner").unwrap_or("root:root").to_owned(),
     };

@@ -74,6 +74,23 @@ const SCHEMA: &[Attribute] = &[
               `caddy = { reload = [\"caddy\", \"reload\", \"--config\", \"/etc/caddy/Caddyfile\"] }` runs that command in its container.",
     },
     Attribute {
+        name: "releases",
+        kind: Kind::Int(0, 50),
+        default: Default::Int(5),
+        change: Change::Local,
+        doc: "How many releases the host keeps: files, Compose file and image ids together, as they were when all was \
+              well. A deployment that fails returns to the last one; `ipai rollback` goes back to any. 0 keeps none.",
+    },
+    Attribute {
+        name: "migrates",
+        kind: Kind::List(&Kind::Text),
+        default: Default::EmptyList,
+        change: Change::Local,
+        doc: "Services that change their database for good when the version of their image rises, so that the older \
+              image would not understand it any more. A return leaves the newer image of one that has run; `ipai \
+              rollback` goes below it with `--allow-data-loss` alone.",
+    },
+    Attribute {
         name: SERVICES,
         kind: Kind::Map(&Kind::Text),
         default: Default::EmptyMap,
@@ -131,6 +148,7 @@ impl ResourceType for ComposeType {
         if let Some(project) = checks::content(draft) {
             checks::services(draft, &project);
             checks::on_change(draft, &project);
+            checks::migrates(draft, &project);
         }
     }
 

@@ -167,6 +167,8 @@ pub(crate) struct Link {
     pub(crate) manifest: Option<Manifest>,
     /// Tells whether the host's first boot is known to be over.
     pub(crate) ready: bool,
+    /// Tells whether the host went back to a release in this process.
+    pub(crate) returned: bool,
 }
 
 impl Link {

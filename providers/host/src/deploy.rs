@@ -1,13 +1,15 @@
 //! Bringing a Compose project up: check, land the YAML, pull, up, reload, wait.
 
+pub(crate) mod back;
 mod commands;
+pub(crate) mod postgres;
 mod reasons;
+mod rollout;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ipai_core::{Attributes, Content, Fault, Job, RemoteError, Value};
-use tokio::time::{Instant, sleep};
 
 use crate::batch::Batch;
 use crate::changes::{Changes, incomplete, wanted};
@@ -15,13 +17,14 @@ use crate::compose::project::{Project as Model, Service};
 use crate::compose::{SERVICES, reloads};
 use crate::failure;
 use crate::file::text;
-use crate::manifest::{HashRecord, ProjectRecord};
+use crate::manifest::{HashRecord, ImageRecord, ProjectRecord};
 use crate::observe::answer::Answer;
-use crate::observe::containers::{Container, DRIFTED_CONFIGURATION, by_service, judge};
-use crate::ready::pause;
+use crate::observe::containers::{Container, DRIFTED_CONFIGURATION, by_service};
 use crate::session::Command;
-use commands::{BUSY, Project};
+use back::Way;
+use commands::{INVALID, Project};
 use reasons::{refuse, version_of};
+use rollout::Rollout;
 
 /// The oldest Compose that merges several documents of one file.
 const OLDEST_COMPOSE: (u64, u64) = (2, 24);
@@ -29,31 +32,45 @@ const OLDEST_COMPOSE: (u64, u64) = (2, 24);
 /// One deployment of one project.
 struct Deployment<'a> {
     job: &'a Job,
-    project: Project<'a>,
+    rollout: Rollout<'a>,
     yaml: &'a Content,
     model: Model,
-    /// How each service should be.
-    expected: BTreeMap<String, String>,
     /// Commands of services that reload.
     reloads: BTreeMap<String, Vec<String>>,
-    timeout: Duration,
     /// Services that run what a drifted file held.
     drifted: BTreeSet<String>,
+    /// Services whose database a new image changes.
+    migrates: Vec<&'a str>,
+    /// How many releases the host is to keep.
+    keep: u64,
 }
 
-/// Creates or updates a project.
+/// Why a deployment did not come to its end.
+enum Setback {
+    /// What the stack wants is not good: the host goes back.
+    Deployment(RemoteError),
+    /// The host, or the way to it: going back would be no easier.
+    Host(RemoteError),
+}
+
+impl From<RemoteError> for Setback {
+    fn from(error: RemoteError) -> Self {
+        match error.fault {
+            Fault::Refused | Fault::TimedOut => Self::Deployment(error),
+            _ => Self::Host(error),
+        }
+    }
+}
+
+/// Creates or updates a project. One that fails leaves the host as it was when all was well, if it keeps that.
 pub(crate) async fn up(batch: &mut Batch<'_>, job: &Job) -> Result<(), RemoteError> {
     let stack = batch.stack.clone();
     let deployment = Deployment::new(job, &stack, batch.limit())?;
-    let before = deployment.check(batch).await?;
-    deployment.land(batch).await?;
-    deployment.start(batch).await?;
-    let after = deployment.until_up(batch).await?;
-    deployment.reload(batch, before.containers(), &after).await?;
-    let healthy = deployment.until_healthy(batch).await;
-    let hashes = deployment.hashes(&before, &after);
-    let recorded = deployment.record(batch, hashes, healthy.is_ok()).await;
-    healthy.and(recorded)
+    match deployment.forward(batch).await {
+        Ok(()) => Ok(()),
+        Err(Setback::Host(error)) => Err(error),
+        Err(Setback::Deployment(error)) => Err(deployment.back(batch, error).await),
+    }
 }
 
 /// Takes a project down, before its YAML goes. Volumes stay.
@@ -97,24 +114,75 @@ impl<'a> Deployment<'a> {
         let live = job.live.as_ref().map(|live| words(&live.attributes)).unwrap_or_default();
         let drifted = live.into_iter().filter(|(_, word)| word == DRIFTED_CONFIGURATION);
         let seconds = desired.attributes.get("timeout").and_then(Value::as_int).unwrap_or(600);
+        let keep = desired.attributes.get("releases").and_then(Value::as_int).unwrap_or(0);
+        let rollout = Rollout {
+            address: &job.address,
+            project: Project { stack, name, directory, limit },
+            expected: words(&desired.attributes),
+            timeout: Duration::from_secs(seconds.unsigned_abs()),
+        };
         Ok(Self {
             job,
-            project: Project { stack, name, directory, limit },
+            rollout,
             yaml,
             model,
-            expected: words(&desired.attributes),
             reloads: reloads(&desired.attributes),
-            timeout: Duration::from_secs(seconds.unsigned_abs()),
             drifted: drifted.map(|(name, _)| name).collect(),
+            migrates: desired.texts("migrates"),
+            keep: keep.unsigned_abs(),
         })
     }
 
+    /// The whole way: check, land, start, reload, wait, write down.
+    async fn forward(&self, batch: &mut Batch<'_>) -> Result<(), Setback> {
+        let before = self.check(batch).await?;
+        self.land(batch).await.map_err(Setback::Host)?;
+        let rollout = &self.rollout;
+        rollout.begin(batch, &self.command()).await?;
+        let after = rollout.until_up(batch).await?;
+        self.reload(batch, before.containers(), &after).await?;
+        let healthy = rollout.until_healthy(batch).await;
+        let hashes = self.hashes(&before, &after);
+        let containers = healthy.as_ref().ok().map(Vec::as_slice);
+        let recorded = self.record(batch, hashes, containers).await;
+        healthy?;
+        recorded.map_err(Setback::Host)
+    }
+
+    /// Goes back to the last release, because of this failure; says in it what came of that.
+    async fn back(&self, batch: &mut Batch<'_>, error: RemoteError) -> RemoteError {
+        let Ok(manifest) = batch.manifest() else { return error };
+        let (current, untouched) = (manifest.releases.current, manifest.since.is_empty());
+        match current {
+            _ if untouched => error,
+            None => back::add(
+                error,
+                "The host keeps no earlier release to return to, so what was deployed stays.",
+            ),
+            Some(_) if !batch.may_begin() => back::add(
+                error,
+                "The host was not brought back to its last release, because ipai was asked to stop.",
+            ),
+            Some(to) => {
+                let project = self.rollout.project.name;
+                let migrates: Vec<_> = self.migrates.iter().map(|name| (project, *name)).collect();
+                let address = &self.job.address;
+                let way = Way { address, to, migrates: &migrates, pulls: false };
+                back::instead_of(batch, &way, error).await
+            }
+        }
+    }
+
     /// Checks everything that can be checked before the old project is touched; gives what runs now.
-    async fn check(&self, batch: &mut Batch<'_>) -> Result<Answer, RemoteError> {
-        self.tell(batch, "checking the Compose file");
+    async fn check(&self, batch: &mut Batch<'_>) -> Result<Answer, Setback> {
+        self.rollout.tell(batch, "checking the Compose file");
         let yaml = self.yaml.text.as_ref().map(|text| text.expose().as_bytes().to_vec());
-        let output = batch.run(&self.project.check(yaml.unwrap_or_default())).await?;
-        refuse(&output)?;
+        let command = self.rollout.project.check(yaml.unwrap_or_default());
+        let output = batch.run(&command).await.map_err(Setback::Host)?;
+        if let Err(error) = refuse(&output) {
+            let invalid = output.exit == INVALID;
+            return Err(if invalid { Setback::Deployment(error) } else { Setback::Host(error) });
+        }
         let answer = Answer::read(&output.stdout)?;
         let version = answer.word("compose");
         if version_of(version).is_none_or(|version| version < OLDEST_COMPOSE) {
@@ -126,31 +194,33 @@ impl<'a> Deployment<'a> {
                 "check the host's Compose",
                 failure::readable(&cause),
             );
-            return Err(
-                error.hint("install docker-compose-plugin from Docker's own package repository")
-            );
+            let hint = "install docker-compose-plugin from Docker's own package repository";
+            return Err(Setback::Host(error.hint(hint)));
         }
+        postgres::refuse(&self.model, self.rollout.project.name, answer.containers())?;
         Ok(answer)
     }
 
-    /// Puts the YAML into place and claims the project.
+    /// Puts the YAML into place and claims the project. What a service is about to take in is no longer known to be
+    /// what it has: whoever comes next, if this run is killed, lets it take in its files again.
     async fn land(&self, batch: &mut Batch<'_>) -> Result<(), RemoteError> {
-        let manifest = batch.manifest()?;
-        let old = manifest.projects.get(self.project.name);
-        let record = ProjectRecord {
+        let (manifest, project) = (batch.manifest()?, &self.rollout.project);
+        let old = manifest.projects.get(project.name).cloned();
+        let new = || ProjectRecord::new(self.job.address.clone(), project.directory);
+        let mut record = ProjectRecord {
             address: self.job.address.clone(),
-            directory: self.project.directory.to_owned(),
+            directory: project.directory.to_owned(),
             sensitive: self.yaml.is_sensitive(),
-            loaded: old.map(|record| record.loaded.clone()).unwrap_or_default(),
-            hashes: old.map(|record| record.hashes.clone()).unwrap_or_default(),
+            ..old.unwrap_or_else(new)
         };
+        record.loaded.retain(|name, digest| self.model.loads.get(name) == Some(digest));
         let mut changes = Changes::new(manifest);
-        changes.project_file(self.project.name, record, self.yaml)?;
+        changes.project_file(project.name, record, self.yaml)?;
         batch.push(changes).await
     }
 
-    /// Starts the deployment; one that an earlier ipai left behind is waited for first.
-    async fn start(&self, batch: &mut Batch<'_>) -> Result<(), RemoteError> {
+    /// The command that starts the deployment.
+    fn command(&self) -> Command {
         let started = || self.model.services.iter().filter(|(_, service)| service.started);
         let names = |which: fn(&Service) -> bool| -> Vec<&str> {
             started().filter(|(_, service)| which(service)).map(|(name, _)| name.as_str()).collect()
@@ -158,52 +228,7 @@ impl<'a> Deployment<'a> {
         let (pulled, built) = (names(|service| service.pulled), names(|service| service.built));
         let anew = self.drifted.iter().filter(|name| !self.reloads.contains_key(*name));
         let anew: Vec<&str> = anew.map(String::as_str).collect();
-        let command = self.project.start(&pulled, &built, &anew);
-        let (began, mut round) = (Instant::now(), 0);
-        loop {
-            let output = batch.run(&command).await?;
-            match output.exit {
-                0 => return Ok(()),
-                BUSY if began.elapsed() < self.timeout => {
-                    self.tell(batch, "waiting for an earlier deployment to end");
-                    sleep(pause(batch.settings.poll, round)).await;
-                    round += 1;
-                }
-                BUSY => return Err(self.late("an earlier deployment still goes on", "")),
-                exit => {
-                    let cause = failure::or_silence(&output.stderr, exit);
-                    return Err(RemoteError::new(Fault::Refused, command.name, cause));
-                }
-            }
-        }
-    }
-
-    /// Waits until `up` has ended; gives the containers then. Pulling has the timeout to itself.
-    async fn until_up(&self, batch: &mut Batch<'_>) -> Result<Vec<Container>, RemoteError> {
-        let (mut began, mut round, mut phase) = (Instant::now(), 0, String::new());
-        loop {
-            let answer = self.look(batch).await?;
-            let containers = answer.containers();
-            if answer.word("phase") == "up" && phase != "up" {
-                began = Instant::now();
-            }
-            answer.word("phase").clone_into(&mut phase);
-            match answer.word("exit") {
-                "" => self.tell(batch, &self.doing(&phase, containers)),
-                "0" => return Ok(containers.to_vec()),
-                exit => return Err(self.failed(batch, exit, &answer).await),
-            }
-            if began.elapsed() >= self.timeout {
-                let pending = self.pending(containers);
-                let words = pending.iter().map(|(name, word)| format!("{name} ({word})"));
-                return Err(self.late(
-                    &format!("still {}", self.doing(&phase, containers)),
-                    &words.collect::<Vec<_>>().join(", "),
-                ));
-            }
-            sleep(pause(batch.settings.poll, round)).await;
-            round += 1;
-        }
+        self.rollout.project.start(&pulled, &built, &anew)
     }
 
     /// Lets services take their files in that do so by themselves; one that was just started has done it.
@@ -213,57 +238,21 @@ impl<'a> Deployment<'a> {
         before: &[Container],
         after: &[Container],
     ) -> Result<(), RemoteError> {
-        let record = batch.manifest()?.projects.get(self.project.name);
+        let record = batch.manifest()?.projects.get(self.rollout.project.name);
         let loaded = record.map(|record| record.loaded.clone()).unwrap_or_default();
-        let services = by_service(after, self.project.name);
         for (name, words) in &self.reloads {
             let current = self.model.loads.get(name) == loaded.get(name);
-            let own = services.get(name.as_str()).map(Vec::as_slice).unwrap_or_default();
-            let ran =
-                |c: &&&Container| before.iter().any(|b| b.id == c.id && b.started == c.started);
-            let old = own.iter().filter(ran).any(|c| c.status == "running");
-            if !old || current && !self.drifted.contains(name) {
-                continue;
-            }
-            self.tell(batch, &format!("reloading {name}"));
-            let output = batch.run(&self.project.reload(name, words)).await?;
-            if output.exit != 0 {
-                let words = format!("{}\n{}", output.text(), output.stderr);
-                let cause = failure::or_silence(&words, output.exit);
-                let error =
-                    RemoteError::new(Fault::Refused, format!("reload service {name}"), cause);
-                return Err(error.hint(
-                    "the old configuration is still in use; correct the file and apply again",
-                ));
+            if self.rollout.ran_on(name, before, after) && (!current || self.drifted.contains(name))
+            {
+                self.rollout.reload(batch, name, words).await?;
             }
         }
         Ok(())
     }
 
-    /// Waits until every service is as it should be.
-    async fn until_healthy(&self, batch: &mut Batch<'_>) -> Result<(), RemoteError> {
-        let (began, mut round) = (Instant::now(), 0);
-        loop {
-            let answer = self.look(batch).await?;
-            let pending = self.pending(answer.containers());
-            if pending.is_empty() {
-                return Ok(());
-            }
-            let broken = self.broken(answer.containers());
-            if broken.is_some() || began.elapsed() >= self.timeout {
-                let (name, word) =
-                    broken.or_else(|| pending.into_iter().next()).unwrap_or_default();
-                return Err(self.unhealthy(batch, &name, &word, answer.containers()).await);
-            }
-            self.tell(batch, &self.doing("wait", answer.containers()));
-            sleep(pause(batch.settings.poll, round)).await;
-            round += 1;
-        }
-    }
-
     /// What Compose calls each service's configuration, with what it put into the containers' labels.
     fn hashes(&self, asked: &Answer, after: &[Container]) -> BTreeMap<String, HashRecord> {
-        let services = by_service(after, self.project.name);
+        let services = by_service(after, self.rollout.project.name);
         let record = |(name, asked): (&String, &String)| {
             let label = services.get(name.as_str())?.first()?.config_hash()?.to_owned();
             Some((name.clone(), HashRecord { asked: asked.clone(), label }))
@@ -272,74 +261,47 @@ impl<'a> Deployment<'a> {
         asked.into_iter().flatten().filter_map(record).collect()
     }
 
-    /// Writes down what runs and what is loaded, and the version when all went well.
+    /// Writes down what runs and what is loaded. When all went well, the containers are given: with them comes the
+    /// version, and what the host serves now becomes a release.
     async fn record(
         &self,
         batch: &mut Batch<'_>,
         hashes: BTreeMap<String, HashRecord>,
-        applied: bool,
+        healthy: Option<&[Container]>,
     ) -> Result<(), RemoteError> {
         let mut changes = Changes::new(batch.manifest()?);
-        if let Some(record) = changes.record.projects.get_mut(self.project.name) {
+        let name = self.rollout.project.name;
+        if let Some(record) = changes.record.projects.get_mut(name) {
             record.loaded = self.model.loads.clone();
             record.hashes = hashes;
+            record.reloads = self.reloads.clone();
+            record.timeout = self.rollout.timeout.as_secs();
+            record.keep = self.keep;
+            record.ready = healthy.is_some();
+            record.images = healthy.map(|all| images(name, all)).unwrap_or_default();
         }
-        if applied {
+        if healthy.is_some() {
             changes.applied(self.job);
+            changes.release(seconds_now());
         }
         batch.push(changes).await
     }
+}
 
-    async fn look(&self, batch: &mut Batch<'_>) -> Result<Answer, RemoteError> {
-        let command: Command = self.project.look();
-        let output = batch.run(&command).await?;
-        if output.exit != 0 {
-            let cause = failure::or_silence(&output.stderr, output.exit);
-            return Err(RemoteError::new(Fault::Refused, command.name, cause));
-        }
-        Answer::read(&output.stdout)
-    }
+/// What the containers of a project run, by service.
+fn images(project: &str, containers: &[Container]) -> BTreeMap<String, ImageRecord> {
+    let services = by_service(containers, project).into_iter();
+    let image = |(service, own): (&str, Vec<&Container>)| {
+        let container = own.first()?;
+        let record =
+            ImageRecord { name: container.image_name.clone(), id: container.image.clone() };
+        Some((service.to_owned(), record))
+    };
+    services.filter_map(image).collect()
+}
 
-    /// Services that are not as they should be, with how they are.
-    fn pending(&self, containers: &[Container]) -> BTreeMap<String, String> {
-        let found = by_service(containers, self.project.name);
-        let word = |name: &str, wanted: &str| {
-            judge(found.get(name).map(Vec::as_slice).unwrap_or_default(), wanted, None)
-        };
-        let all = self.expected.iter().map(|(name, wanted)| (name, wanted, word(name, wanted)));
-        all.filter(|(_, wanted, word)| word != *wanted)
-            .map(|(name, _, word)| (name.clone(), word))
-            .collect()
-    }
-
-    /// A service that ended in failure and will not come back by itself.
-    fn broken(&self, containers: &[Container]) -> Option<(String, String)> {
-        let found = by_service(containers, self.project.name);
-        let broken = |name: &&String| {
-            let own = found.get(name.as_str()).map(Vec::as_slice).unwrap_or_default();
-            own.iter().any(|c| c.has_failed())
-        };
-        let name = self.expected.keys().find(broken)?;
-        Some((name.clone(), self.pending(containers).remove(name)?))
-    }
-
-    fn doing(&self, phase: &str, containers: &[Container]) -> String {
-        match phase {
-            "pull" => "pulling images".to_owned(),
-            "build" => "building images".to_owned(),
-            _ => {
-                let pending = self.pending(containers);
-                let words: Vec<String> =
-                    pending.iter().map(|(name, word)| format!("{name} ({word})")).collect();
-                format!(
-                    "waiting for {}",
-                    if words.is_empty() { "Compose".to_owned() } else { words.join(", ") }
-                )
-            }
-        }
-    }
-
-    fn tell(&self, batch: &mut Batch<'_>, text: &str) {
-        batch.tell(&self.job.address, text);
-    }
+/// Seconds since 1970, by this machine's clock.
+pub(crate) fn seconds_now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }

@@ -16,6 +16,7 @@ mod probe;
 mod provider;
 mod push;
 mod ready;
+mod release;
 mod remote;
 mod renewal;
 mod route;
@@ -30,6 +31,7 @@ pub use lock::HostLock;
 pub use observe::HostObserver;
 pub use probe::HostProbe;
 pub use provider::{HostExecutor, types};
+pub use release::HostReleases;
 pub use remote::{
     ComposeProject, ComposeService, LogChoice, NO_CURL, OpenSsh, Piece, Seen, Standing, Stream,
     Upkeep, projects,

@@ -6,6 +6,7 @@ use ipai_core::{Address, Fault, RemoteError, hash};
 use serde::{Deserialize, Serialize};
 
 use crate::compose::checks::is_project;
+use crate::compose::file_path;
 use crate::file::path;
 
 /// The version of the manifest's form.
@@ -30,9 +31,32 @@ pub(crate) struct Manifest {
     /// The version of every resource of the stack that was applied last, by address.
     #[serde(default)]
     pub(crate) applied: BTreeMap<String, String>,
+    /// What was changed since the current release was recorded, by address.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) since: BTreeSet<String>,
+    /// Which releases the host keeps.
+    #[serde(default, skip_serializing_if = "Index::is_empty")]
+    pub(crate) releases: Index,
     /// SHA-256 of the text that it was read from; absent when the host had none.
     #[serde(skip)]
     pub(crate) digest: Option<String>,
+}
+
+/// The releases that a host keeps, by number.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Index {
+    /// The one that it served last when all was well.
+    pub(crate) current: Option<u64>,
+    /// The newest that there ever was.
+    pub(crate) last: u64,
+    /// All that are kept.
+    pub(crate) kept: BTreeSet<u64>,
+}
+
+impl Index {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// One file of ours.
@@ -64,6 +88,51 @@ pub(crate) struct ProjectRecord {
     /// What Compose called each service's configuration when it was brought up.
     #[serde(default)]
     pub(crate) hashes: BTreeMap<String, HashRecord>,
+    /// Tells whether it was healthy with the files that lie there now.
+    #[serde(default)]
+    pub(crate) ready: bool,
+    /// What its containers ran when it was healthy, by service.
+    #[serde(default)]
+    pub(crate) images: BTreeMap<String, ImageRecord>,
+    /// Commands of services that reload.
+    #[serde(default)]
+    pub(crate) reloads: BTreeMap<String, Vec<String>>,
+    /// How long it may take to become healthy, in seconds.
+    #[serde(default)]
+    pub(crate) timeout: u64,
+    /// How many releases the host is to keep.
+    #[serde(default)]
+    pub(crate) keep: u64,
+}
+
+/// An image that a container runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ImageRecord {
+    /// What the service calls it.
+    pub(crate) name: String,
+    /// Its id, whatever that name means by now.
+    pub(crate) id: String,
+}
+
+impl ProjectRecord {
+    /// A project of which nothing is known yet but where it is.
+    pub(crate) fn new(address: Address, directory: &str) -> Self {
+        let (loaded, hashes, images, reloads) = Default::default();
+        let directory = directory.to_owned();
+        let (sensitive, ready, timeout, keep) = Default::default();
+        Self {
+            address,
+            directory,
+            sensitive,
+            loaded,
+            hashes,
+            ready,
+            images,
+            reloads,
+            timeout,
+            keep,
+        }
+    }
 }
 
 /// Two names for one configuration of a service.
@@ -100,16 +169,16 @@ impl Manifest {
         };
         let manifest: Self =
             serde_json::from_slice(text).map_err(|error| unreadable(error.to_string()))?;
-        if manifest.ipai != FORM {
-            return Err(unreadable(format!(
-                "its form {} is not {FORM}; a newer ipai wrote it",
-                manifest.ipai
-            )));
-        }
-        if let Some(strange) = manifest.strange(stack) {
-            return Err(unreadable(strange));
-        }
+        manifest.check(stack).map_err(unreadable)?;
         Ok(Self { digest: Some(hash::sha256_hex(text)), ..manifest })
+    }
+
+    /// Why it cannot be of this stack and by an ipai that this one understands.
+    pub(crate) fn check(&self, stack: &str) -> Result<(), String> {
+        if self.ipai != FORM {
+            return Err(format!("its form {} is not {FORM}; a newer ipai wrote it", self.ipai));
+        }
+        self.strange(stack).map_or(Ok(()), Err)
     }
 
     /// What in it no ipai can have written. Whoever can write the manifest must not be able to speak of anything but
@@ -139,6 +208,18 @@ impl Manifest {
     pub(crate) fn to_text(&self) -> String {
         // A map with text keys always serialises.
         serde_json::to_string_pretty(self).map(|text| text + "\n").unwrap_or_default()
+    }
+
+    /// Notes that a resource changes, so that nothing is known to be healthy until it has shown itself to be.
+    pub(crate) fn touch(&mut self, address: &str) {
+        self.since.insert(address.to_owned());
+        self.projects.values_mut().for_each(|project| project.ready = false);
+    }
+
+    /// Every path that is ours: files, and the projects' YAML.
+    pub(crate) fn paths(&self) -> BTreeSet<String> {
+        let yaml = self.projects.values().map(|project| file_path(&project.directory));
+        self.files.keys().cloned().chain(yaml).collect()
     }
 
     /// Every folder that holds something of ours: where a push that was killed may have left its temporary files.

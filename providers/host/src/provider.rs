@@ -12,6 +12,7 @@ use crate::batch::Batch;
 use crate::changes::Changes;
 use crate::compose::ComposeType;
 use crate::connections::Connections;
+use crate::deploy::seconds_now;
 use crate::file::FileType;
 use crate::ready::Wait;
 use crate::renewal::Step;
@@ -88,6 +89,7 @@ impl HostExecutor {
         home: &Address,
         outputs: &Outputs,
         applied: &BTreeMap<Address, String>,
+        well: bool,
     ) -> Result<(), RemoteError> {
         let place = self.connections.place(home, outputs)?;
         let link = self.connections.link(home);
@@ -102,12 +104,23 @@ impl HostExecutor {
         if changes.record.is_new() {
             return Ok(());
         }
-        changes.record.applied = applied
-            .iter()
-            .map(|(address, version)| (address.to_string(), version.clone()))
-            .collect();
+        // Who went back in this run knows better what is applied there than who carried the plan out.
+        let known = std::mem::take(&mut changes.record.applied);
+        let kept = |address: &String| batch.link.returned && address.starts_with("host.");
+        let told = applied.iter().map(|(address, version)| (address.to_string(), version.clone()));
+        let told = told.filter(|(address, _)| !kept(address));
+        changes.record.applied =
+            known.iter().filter(|(address, _)| kept(address)).map(clone).chain(told).collect();
+        if well {
+            changes.record.projects.values_mut().for_each(|project| project.ready = true);
+            changes.release(seconds_now());
+        }
         batch.push(changes).await
     }
+}
+
+fn clone((address, version): (&String, &String)) -> (String, String) {
+    (address.clone(), version.clone())
 }
 
 /// Remembering is no action, so its waits are nobody's news.
@@ -141,11 +154,12 @@ impl Execute for HostExecutor {
         stack: &'a StackId,
         homes: &'a BTreeMap<Address, Outputs>,
         applied: &'a BTreeMap<Address, String>,
+        well: bool,
     ) -> BoxFuture<'a, Result<(), RemoteError>> {
         Box::pin(async move {
             let mut failed = None;
             for (home, outputs) in homes {
-                if let Err(error) = self.remember_in(stack, home, outputs, applied).await {
+                if let Err(error) = self.remember_in(stack, home, outputs, applied, well).await {
                     failed = failed.or(Some(error));
                 }
             }

@@ -4,6 +4,7 @@
 //! then renamed. The manifest claims what is about to come before anything moves, and is written again when all is
 //! done; cut anywhere, every path holds the old file or the new one, and ipai knows both as its own.
 
+mod keep;
 mod stream;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,13 +40,51 @@ pub(crate) struct Push {
     pub(crate) record: String,
     /// Folders in which an earlier push that was killed may have left something.
     pub(crate) swept: BTreeSet<String>,
+    /// What becomes of the releases that the host keeps.
+    pub(crate) keeping: Option<Keeping>,
+}
+
+/// What becomes of a host's releases in a push.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Keeping {
+    /// The number of a new one, and its description.
+    pub(crate) new: Option<(u64, String)>,
+    /// What belongs to it; what of it does not lie there is left out.
+    pub(crate) paths: Vec<String>,
+    /// All that are kept from now on.
+    pub(crate) kept: Vec<u64>,
+}
+
+/// Where a file's content comes from.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// From here.
+    Bytes(Vec<u8>),
+    /// From what the host keeps, under this SHA-256.
+    Kept(String),
+}
+
+impl Source {
+    /// SHA-256 of the content.
+    fn sha256(&self) -> String {
+        match self {
+            Self::Bytes(bytes) => ipai_core::hash::sha256_hex(bytes),
+            Self::Kept(sha256) => sha256.clone(),
+        }
+    }
+}
+
+impl<T: Into<Vec<u8>>> From<T> for Source {
+    fn from(bytes: T) -> Self {
+        Self::Bytes(bytes.into())
+    }
 }
 
 /// One file to write.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Landing {
     pub(crate) path: String,
-    pub(crate) content: Vec<u8>,
+    pub(crate) content: Source,
     pub(crate) mode: String,
     pub(crate) owner: String,
 }
@@ -54,7 +93,12 @@ impl std::fmt::Debug for Landing {
     /// Leaves the content out: it may be secret.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { path, content, mode, owner } = self;
-        write!(f, "Landing({path} {mode} {owner}, {} bytes)", content.len())
+        match content {
+            Source::Bytes(bytes) => {
+                write!(f, "Landing({path} {mode} {owner}, {} bytes)", bytes.len())
+            }
+            Source::Kept(_) => write!(f, "Landing({path} {mode} {owner}, kept)"),
+        }
     }
 }
 
@@ -93,8 +137,9 @@ case $(sha256sum 2>/dev/null <@HOME@/manifest.json) in
 esac
 "#;
 
-const UNPACK: &str = r#"tar -xzmf - --no-same-owner || exit 83
-[ "$(wc -l <@HOME@/@TEMP@/sums)" = @COUNT@ ] || exit 84
+const UNPACK: &str = "tar -xzmf - --no-same-owner || exit 83\n";
+
+const VERIFY: &str = r#"[ "$(wc -l <@HOME@/@TEMP@/sums)" = @COUNT@ ] || exit 84
 sha256sum --quiet --strict -c @HOME@/@TEMP@/sums || exit 85
 own() { o=$1 m=$2; shift 2; chown -h -- "$o" "$@" && chmod -- "$m" "$@" && sync -- "$@"; }
 land() { d=$1; shift; mv -f -t "$d" -- "$@"; }
@@ -133,7 +178,9 @@ impl Push {
             let _ = writeln!(script, "(umask 022; mkdir -p -- {}) || exit 82", chunk.join(" "));
         }
         self.clean_up(&mut script, &folders);
-        script.push_str(&self.fill_in(UNPACK));
+        script.push_str(UNPACK);
+        self.fetch(&mut script);
+        script.push_str(&self.fill_in(VERIFY));
         for ((owner, mode), paths) in self.owned() {
             for chunk in quoted(paths).chunks(CHUNK) {
                 let _ =
@@ -158,7 +205,10 @@ impl Push {
         {
             let _ = writeln!(script, "sync -- {} || exit 87", chunk.join(" "));
         }
+        let keeping = self.keeping.as_ref();
+        script.push_str(&keeping.map(|keeping| self.keep(keeping)).unwrap_or_default());
         script.push_str(&self.fill_in(RECORD));
+        script.push_str(&keeping.map(|keeping| self.sweep(keeping)).unwrap_or_default());
         script
     }
 
@@ -206,7 +256,10 @@ impl Push {
             ("HOME", format!(".{}", manifest::folder(&self.stack))),
             ("STACK", format!("./opt/ipai/{}", self.stack)),
             ("TEMP", self.temporary()),
-            ("COUNT", (self.files.len() + 2).to_string()),
+            (
+                "COUNT",
+                (self.files.len() + 2 + usize::from(self.new_release().is_some())).to_string(),
+            ),
             ("EXPECTED", expected),
             ("CLAIM", sum(&self.claim)),
             ("RECORD", sum(&self.record)),
@@ -255,6 +308,8 @@ impl Push {
             88 => "put the files into place",
             89 => "remove files",
             90 => "write the manifest",
+            93 => "keep the release",
+            94 => "take the files out of what the host keeps",
             92 => "use the folders",
             _ => "push files",
         };

@@ -294,3 +294,71 @@ fn what_a_killed_push_left_in_another_folder_of_ours_is_swept() {
     assert_eq!(leftovers(root.path()), "");
     assert!(root.path().join("srv/site").exists());
 }
+
+/// A push that records release `id` of these paths.
+fn keeping(id: u64, paths: &[&str], kept: &[u64], files: Vec<Landing>) -> Push {
+    let new = Some((id, format!("{{\"id\":{id}}}\n")));
+    let paths = paths.iter().map(|path| (*path).to_owned()).collect();
+    let keeping = Some(Keeping { new, paths, kept: kept.to_vec() });
+    let texts = |word: &str| format!("{{\"{word}\":{id}}}\n");
+    Push { keeping, claim: texts("claim"), record: texts("record"), ..push(files) }
+}
+
+/// The names in a folder of the stack's releases.
+fn names(root: &Path, folder: &str) -> Vec<String> {
+    let folder = root.join("opt/ipai/ops/.ipai/releases").join(folder);
+    let entries = fs::read_dir(folder).into_iter().flatten();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn what_lies_there_is_kept_once_and_swept_with_the_last_release_that_has_it() {
+    let root = tempfile::tempdir().unwrap();
+    let sum = |text: &str| ipai_core::hash::sha256_hex(text.as_bytes());
+    let files = HOSTILE.iter().map(|path| landing(path, path)).collect();
+    let paths: Vec<&str> = HOSTILE.into_iter().chain(["/missing"]).collect();
+    done(root.path(), &keeping(1, &paths, &[1], files)).unwrap();
+    let mut sums: Vec<String> = HOSTILE.iter().map(|path| sum(path)).collect();
+    sums.sort();
+    assert_eq!(
+        (names(root.path(), "blobs"), names(root.path(), "")),
+        (sums.clone(), vec!["1.json".into(), "1.sums".into(), "blobs".into()])
+    );
+    let expected = Some(sum("{\"record\":1}\n"));
+    let second = keeping(2, &paths, &[1, 2], vec![landing("/a b", "new")]);
+    done(root.path(), &Push { expected, ..second }).unwrap();
+    assert_eq!(names(root.path(), "blobs").len(), sums.len() + 1);
+    let expected = Some(sum("{\"record\":2}\n"));
+    let third = keeping(3, &["/a b"], &[3], Vec::new());
+    done(root.path(), &Push { expected, ..third }).unwrap();
+    assert_eq!(names(root.path(), "blobs"), [sum("new")]);
+    assert_eq!(names(root.path(), ""), ["3.json", "3.sums", "blobs"]);
+    assert_eq!(leftovers(root.path()), "");
+}
+
+#[test]
+fn a_kept_content_is_put_back_as_it_was_or_not_at_all() {
+    let root = tempfile::tempdir().unwrap();
+    let sum = |text: &str| ipai_core::hash::sha256_hex(text.as_bytes());
+    let first = keeping(1, &["/etc/a"], &[1], vec![landing("/etc/a", "one")]);
+    done(root.path(), &first).unwrap();
+    fs::write(root.path().join("etc/a"), "edited in place").unwrap();
+    let back = |record: &str| {
+        let content = Source::Kept(sum("one"));
+        let file = Landing { content, ..landing("/etc/a", "") };
+        let expected = Some(sum("{\"record\":1}\n"));
+        Push { expected, record: record.into(), ..push(vec![file]) }
+    };
+    done(root.path(), &back("{\"record\":1}\n ")).unwrap();
+    assert_eq!(read(root.path(), "/etc/a"), "one");
+    let blob = format!("opt/ipai/ops/.ipai/releases/blobs/{}", sum("one"));
+    fs::write(root.path().join(blob), "two").unwrap();
+    let again = Push { expected: Some(sum("{\"record\":1}\n ")), ..back("{\"record\":3}\n") };
+    let error = done(root.path(), &again).unwrap_err();
+    assert_eq!(error.attempted, "check the files that arrived");
+    assert_eq!(read(root.path(), "/etc/a"), "one");
+    assert_eq!(leftovers(root.path()), "");
+}

@@ -107,10 +107,19 @@ impl<'a> Planner<'a> {
         if takes_a_new_place(kind, resource, existing, &action) {
             self.conflicts.extend(self.foreign.conflicts(kind, resource));
         }
+        if !matches!(action.verb, Verb::NoOp) {
+            self.refuse(&resource.address);
+        }
         let stays = matches!(action.verb, Verb::NoOp | Verb::Update);
         self.note_birth_changes(kind, resource, existing.filter(|_| stays));
         self.verbs.insert(&resource.address, action.verb);
         self.actions.push(action);
+    }
+
+    /// Takes up what the providers refuse for this resource.
+    fn refuse(&mut self, address: &Address) {
+        let own = self.live.refusals.iter().filter(|refusal| refusal.address == *address);
+        self.conflicts.extend(own.cloned().map(Conflict::from));
     }
 
     /// The home, if what lives in it must be created anew.

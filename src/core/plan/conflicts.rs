@@ -36,7 +36,7 @@ impl<'a> Strangers<'a> {
                 let adoptable = foreign.identity.is_some()
                     && kind.identity(&resource.attributes) == foreign.identity;
                 let (address, foreign) = (resource.address.clone(), foreign.clone());
-                conflicts.push(Conflict { address, foreign, why, adoptable });
+                conflicts.push(Conflict { address, foreign, why, adoptable, hint: None });
             }
         }
         conflicts

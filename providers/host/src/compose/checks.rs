@@ -123,6 +123,17 @@ pub(super) fn on_change(draft: &mut Draft<'_>, project: &Project) {
     }
 }
 
+/// Checks that `migrates` names services.
+pub(super) fn migrates(draft: &mut Draft<'_>, project: &Project) {
+    let names = draft.resource.texts("migrates");
+    let unknown = names.into_iter().find(|name| !project.services.contains_key(*name));
+    if let Some(name) = unknown.map(|name| name.escape_debug().to_string()) {
+        let problem = Diagnostic::error("`migrates` names an unknown service")
+            .detail(format!("The Compose file has no service `{name}`."));
+        draft.error("migrates", problem);
+    }
+}
+
 /// Refuses a declared file at the place of the project's own.
 pub(super) fn own_file(draft: &mut Draft<'_>, files: &[&DesiredResource]) {
     let Some(directory) = draft.text("directory") else { return };

@@ -5,13 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value as Json};
 
 use super::yaml::{YamlError, items, members, read, scalar};
-use crate::file::path::collapse;
+use crate::file::path::{collapse, is_within};
 
 /// A Compose project as its YAML describes it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Project {
     /// Services by name.
     pub(crate) services: BTreeMap<String, Service>,
+    /// Volumes that say their own name, by how the services call them.
+    pub(crate) volumes: BTreeMap<String, String>,
     /// The reload services' digests that ipai added under `x-ipai`.
     pub(crate) loads: BTreeMap<String, String>,
 }
@@ -31,6 +33,8 @@ pub(crate) struct Service {
     pub(crate) started: bool,
     /// Paths on the host that its containers see, or are built from, and files that are read into it.
     pub(crate) uses: BTreeSet<Use>,
+    /// Volumes and folders that it mounts where PostgreSQL keeps its data.
+    pub(crate) data: BTreeSet<String>,
 }
 
 /// A path on the host that a service uses.
@@ -64,7 +68,10 @@ impl Project {
         let services = members(root.get("services")).map(service).collect();
         let loads = root.get("x-ipai").and_then(|ours| ours.get("loads"));
         let load = |(name, digest): (&String, &Json)| Some((name.clone(), scalar(digest)?));
-        Ok(Self { services, loads: members(loads).filter_map(load).collect() })
+        let named =
+            |(name, body): (&String, &Json)| Some((name.clone(), scalar(body.get("name")?)?));
+        let volumes = members(root.get("volumes")).filter_map(named).collect();
+        Ok(Self { services, volumes, loads: members(loads).filter_map(load).collect() })
     }
 
     /// The services that `up` starts, with the word for how each should be.
@@ -129,7 +136,18 @@ impl<'a> Sources<'a> {
             one_shot: false,
             started: profiles.is_empty() && scale.and_then(Json::as_u64) != Some(0),
             uses: self.uses(body),
+            data: self.data(body),
         }
+    }
+
+    /// From 18 on the image wants its mount one folder higher than before.
+    fn data(&self, body: &Json) -> BTreeSet<String> {
+        let mounts = items(body.get("volumes")).into_iter().filter_map(mount);
+        let data = mounts.filter(|(_, target)| is_within(target, "/var/lib/postgresql"));
+        let path = |source: &str| {
+            source.starts_with(['/', '.']).then(|| resolve(source, self.directory))?
+        };
+        data.map(|(source, _)| path(&source).unwrap_or(source)).collect()
     }
 
     fn uses(&self, body: &Json) -> BTreeSet<Use> {
@@ -153,6 +171,16 @@ impl<'a> Sources<'a> {
         // A mount of the whole root, as monitoring agents have it, says nothing about single files.
         mounted.chain(read).filter(|used| used.path != "/").collect()
     }
+}
+
+/// Source and target of a mount in either form.
+fn mount(volume: &Json) -> Option<(String, String)> {
+    if let Some(map) = volume.as_object() {
+        return Some((scalar(map.get("source")?)?, scalar(map.get("target")?)?));
+    }
+    let text = scalar(volume)?;
+    let mut parts = text.split(':');
+    Some((parts.next()?.to_owned(), parts.next()?.to_owned()))
 }
 
 /// The host's side of a volume, when it is a path and not the name of a volume.

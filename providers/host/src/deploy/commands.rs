@@ -44,10 +44,10 @@ const CONTAINERS: &str = r#"ids=$(docker ps -aq --no-trunc --filter label=com.do
 const START: &str = r#"w=./run/ipai/@STACK@.@PROJECT@
 mkdir -p -- "$w" || exit 74
 if [ -s "$w/pid" ] && [ ! -e "$w/exit" ] && kill -0 "$(cat "$w/pid")" 2>/dev/null; then exit 75; fi
-rm -f -- "$w/exit"
+rm -f -- "$w/exit" "$w/child"
 (
   trap '' HUP
-  step() { echo "$1" >"$w/phase"; shift; "$@"; }
+  step() { echo "$1" >"$w/phase"; shift; "$@" & echo $! >"$w/child"; wait $!; }
   @STEPS@
   echo $? >"$w/exit.new"
   mv -f -- "$w/exit.new" "$w/exit"
@@ -127,6 +127,24 @@ impl Project<'_> {
             );
         }
         self.command("bring the project up", &self.fill(START, &steps))
+    }
+
+    /// Starts `up` with what is here: nothing is pulled or built, and names mean these images again.
+    pub(super) fn start_again(&self, tags: &[(&str, &str)]) -> Command {
+        let mut steps = String::new();
+        for (id, name) in tags {
+            // Writing to a text cannot fail.
+            let _ = write!(steps, "step tag docker tag {} {} &&\n  ", quote(id), quote(name));
+        }
+        let compose = self.compose();
+        let _ = write!(steps, "step up {compose} up -d --remove-orphans --no-build --pull never");
+        self.command("bring the release up", &self.fill(START, &steps))
+    }
+
+    /// Brings an image here.
+    pub(super) fn pull_image(&self, name: &str) -> Command {
+        let body = format!("docker pull --quiet {} </dev/null\n", quote(name));
+        Command { limit: DOWN_LIMIT, ..self.command("pull an image", &body) }
     }
 
     /// Looks at the deployment and at the project's containers.
@@ -224,6 +242,8 @@ mod tests {
             PROJECT.check(Vec::new()),
             PROJECT.start(&["a"], &["a"], &[]),
             PROJECT.start(&[], &[], &[]),
+            PROJECT.start_again(&[("sha256:0", "a:1")]),
+            PROJECT.pull_image("a:1"),
             PROJECT.look(),
             PROJECT.reload("a", &["b".into()]),
             PROJECT.logs("0123"),

@@ -2,15 +2,15 @@
 
 use ipai_core::{Fault, RemoteError};
 
-use super::Deployment;
 use super::commands::{INVALID, NO_COMPOSE, NO_DOCKER, NO_ENGINE};
+use super::rollout::Rollout;
 use crate::batch::Batch;
 use crate::failure;
 use crate::observe::answer::Answer;
 use crate::observe::containers::{Container, by_service};
 use crate::session::Output;
 
-impl Deployment<'_> {
+impl Rollout<'_> {
     /// Why pulling, building or `up` failed: a service that broke, else what Compose said last.
     pub(super) async fn failed(
         &self,

@@ -19,7 +19,8 @@ pub(crate) struct Answer {
     pub(crate) texts: BTreeMap<String, Vec<u8>>,
     /// The manifest.
     pub(crate) manifest: Option<Vec<u8>>,
-    /// Plain words by section: `boot`, `compose`, `phase`, `exit`, `log`, `services`.
+    /// Plain words by section: `boot`, `compose`, `phase`, `exit`, `log`, `services`, `missing`; by
+    /// number `release.N`, `kept.N`.
     pub(crate) words: BTreeMap<String, String>,
     /// What Docker said.
     pub(crate) docker: Docker,
@@ -126,6 +127,9 @@ impl Answer {
                 let hashes = text().lines().filter_map(line).collect();
                 self.hashes.insert(number.parse().ok()?, Ok(hashes));
             }
+            Some(("release" | "kept", _)) => {
+                self.words.insert(name.to_owned(), text());
+            }
             Some(("refused", number)) => {
                 self.hashes.insert(number.parse().ok()?, Err(text()));
             }
@@ -144,7 +148,7 @@ impl Answer {
                 self.sums = lines.map(read_sum).collect::<Option<_>>()?;
             }
             "manifest" => self.manifest = Some(content),
-            "boot" | "compose" | "phase" | "exit" | "log" | "services" => {
+            "boot" | "compose" | "phase" | "exit" | "log" | "services" | "missing" => {
                 self.words.insert(name.to_owned(), text);
             }
             "docker" if text.is_empty() => self.docker = Docker::Absent,
@@ -175,7 +179,7 @@ fn read_stat(line: &str) -> Option<(String, Stat)> {
     Some((absolute(word()?)?, stat))
 }
 
-fn read_sum(line: &str) -> Option<(String, String)> {
+pub(crate) fn read_sum(line: &str) -> Option<(String, String)> {
     let (sum, path) = line.split_at_checked(64)?;
     let hex = sum.bytes().all(|byte| byte.is_ascii_hexdigit());
     // Two blanks, or a blank and the mark of binary mode.

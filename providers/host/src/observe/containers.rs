@@ -29,6 +29,12 @@ pub(crate) struct Container {
     /// When it was last started, in RFC 3339.
     pub(crate) started: String,
     pub(crate) labels: BTreeMap<String, String>,
+    /// The id of its image.
+    pub(crate) image: String,
+    /// What the image was called when the container was created.
+    pub(crate) image_name: String,
+    /// Volumes by name, and mounted folders of the host, that it sees.
+    pub(crate) mounts: Vec<String>,
 }
 
 impl Container {
@@ -68,6 +74,11 @@ impl Container {
         }
     }
 
+    /// Tells whether it ever ran: Docker writes the year 1 until then.
+    pub(crate) fn has_run(&self) -> bool {
+        !self.started.is_empty() && !self.started.starts_with("0001-")
+    }
+
     /// Tells whether it ended in failure and nobody will start it again.
     pub(crate) fn has_failed(&self) -> bool {
         matches!(self.status.as_str(), "exited" | "dead") && self.exit_code != 0
@@ -85,6 +96,12 @@ fn read_container(line: &str) -> Option<Container> {
     let text = |value: &Json| value.as_str().map(str::to_owned);
     let health = state.get("Health").and_then(|health| text(health.get("Status")?));
     let labels = labels.as_object().into_iter().flatten();
+    let further = |place: usize| whole.get(place).and_then(text).unwrap_or_default();
+    let mounts = whole.get(6).and_then(Json::as_array).into_iter().flatten();
+    let mount = |mount: &Json| {
+        let volume = mount.get("Type").and_then(Json::as_str) == Some("volume");
+        mount.get(if volume { "Name" } else { "Source" }).and_then(text)
+    };
     Some(Container {
         id: text(id)?,
         name: text(name)?.trim_start_matches('/').to_owned(),
@@ -93,6 +110,9 @@ fn read_container(line: &str) -> Option<Container> {
         health: health.filter(|status| status != "none"),
         started: state.get("StartedAt").and_then(text).unwrap_or_default(),
         labels: labels.filter_map(|(key, value)| Some((key.clone(), text(value)?))).collect(),
+        image: further(4),
+        image_name: further(5),
+        mounts: mounts.filter_map(mount).collect(),
     })
 }
 

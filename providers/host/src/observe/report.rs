@@ -9,13 +9,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ipai_core::{
     Address, Attributes, Content, DesiredResource, DigestKey, Fault, Foreign, HomeState,
-    LiveResource, LiveState, Outputs, RemoteError, ResourceType as _, Secret, Value,
+    LiveResource, LiveState, Outputs, Refusal, RemoteError, ResourceType as _, Secret, Value,
 };
 
 use super::answer::{Answer, Docker, Stat};
 use super::containers::Container;
 use super::{content_of, path_of, script, services};
 use crate::compose::{self, SERVICES, file_path};
+use crate::deploy::postgres::OtherMajor;
 use crate::file::mode::{Mode, owner_like};
 use crate::file::{self, FileType};
 use crate::manifest::{FileRecord, Manifest};
@@ -174,12 +175,35 @@ impl Report<'_> {
             if own.is_empty() && !lies {
                 continue;
             }
+            self.refuse_other_postgres(resource, project, containers, live);
             let mut attributes = self.project(project, directory, Some(resource));
             let hashes = self.hashes_of(place, resource, live);
             let words = services::live(self, resource, containers, hashes);
             attributes.insert(SERVICES.into(), Value::Map(words));
             live.resources.push(self.resource(&resource.address, project, attributes, None));
         }
+    }
+
+    /// Notes it when PostgreSQL would be let loose on data of another major version.
+    fn refuse_other_postgres(
+        &self,
+        resource: &DesiredResource,
+        project: &str,
+        containers: &[Container],
+        live: &mut LiveState,
+    ) {
+        let model = services::read(resource);
+        let Some(other) = OtherMajor::of(&model, project, containers) else { return };
+        let title = format!("the data of PostgreSQL {} on {}", other.from, self.home);
+        let harmed = Foreign {
+            provider: "host".into(),
+            kind: "compose".into(),
+            id: other.service.clone(),
+            title,
+            identity: None,
+        };
+        let (address, hint) = (resource.address.clone(), other.recipe(project));
+        live.refusals.push(Refusal { address, harmed, why: other.why(), hint });
     }
 
     /// The hashes that Compose gave for the wanted YAML. The question lists projects in the order of the resources,

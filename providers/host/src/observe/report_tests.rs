@@ -169,13 +169,7 @@ fn only_an_applied_version_can_drift() {
 #[test]
 fn a_project_of_ours_that_is_no_longer_wanted_is_reported_while_anything_is_left_of_it() {
     let mut manifest = manifest(&[]);
-    let record = ProjectRecord {
-        address: Address::new("host", "compose", "ops"),
-        directory: "/d".into(),
-        sensitive: false,
-        loaded: BTreeMap::new(),
-        hashes: BTreeMap::new(),
-    };
+    let record = ProjectRecord::new(Address::new("host", "compose", "ops"), "/d");
     manifest.projects.insert("ops".into(), record);
     let reported = |answer: &Answer| shape(&live(&[], &manifest, answer)).0;
     assert_eq!(reported(&host(&[])), [""; 0]);

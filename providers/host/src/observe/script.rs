@@ -44,7 +44,7 @@ section() { printf '%s ' "$1"; base64 -w0; echo; }
 "#;
 
 /// One line of JSON for each container. Environments, which may hold secrets, stay where they are.
-pub(crate) const INSPECT: &str = "docker inspect --format '[{{json .Id}},{{json .Name}},{{json .State}},{{json .Config.Labels}}]'";
+pub(crate) const INSPECT: &str = "docker inspect --format '[{{json .Id}},{{json .Name}},{{json .State}},{{json .Config.Labels}},{{json .Image}},{{json .Config.Image}},{{json .Mounts}}]'";
 
 const FILES: &str = r#"regular() { while IFS= read -r p; do [ ! -L "$p" ] && [ -f "$p" ] && printf '%s\0' "$p"; done; }
 sums() { printf '%s\n' "$1" | regular | xargs -0 -r sha256sum -z -- | tr '\0' '\n'; }

@@ -58,7 +58,7 @@ pub(crate) fn live(
     words
 }
 
-fn read(resource: &DesiredResource) -> Project {
+pub(super) fn read(resource: &DesiredResource) -> Project {
     let text = content_of(resource).and_then(|content| content.text.as_ref());
     let directory = resource.text("directory").unwrap_or_default();
     text.and_then(|text| Project::read(text.expose(), directory).ok()).unwrap_or_default()

@@ -6,7 +6,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use ipai_core::hash;
 
-use super::Push;
+use super::{Push, Source};
 use crate::manifest;
 
 /// Packs files and manifests. Entries are readable by root alone, wherever they end up.
@@ -17,12 +17,16 @@ pub(super) fn pack(push: &Push) -> io::Result<Vec<u8>> {
     for file in &push.files {
         let (folder, name) = crate::file::path::split(&file.path);
         let place = push.place(folder, name);
-        sums.push_str(&sum_line(&place, &file.content));
-        append(&mut archive, &place, &file.content)?;
+        sums.push_str(&sum_line(&place, &file.content.sha256()));
+        if let Source::Bytes(bytes) = &file.content {
+            append(&mut archive, &place, bytes)?;
+        }
     }
-    for (name, text) in [("claim.json", &push.claim), ("manifest.json", &push.record)] {
+    let release = push.new_release().map(|text| ("release.json", text));
+    let texts = [("claim.json", push.claim.as_str()), ("manifest.json", &push.record)];
+    for (name, text) in texts.into_iter().chain(release) {
         let place = push.place(&home, name);
-        sums.push_str(&sum_line(&place, text.as_bytes()));
+        sums.push_str(&sum_line(&place, &hash::sha256_hex(text.as_bytes())));
         append(&mut archive, &place, text.as_bytes())?;
     }
     append(&mut archive, &push.place(&home, "sums"), sums.as_bytes())?;
@@ -44,8 +48,7 @@ fn append(
 }
 
 /// A line as `sha256sum -c` reads it; a backslash in the name is escaped and marked at the line's beginning.
-fn sum_line(path: &str, content: &[u8]) -> String {
-    let sum = hash::sha256_hex(content);
+fn sum_line(path: &str, sum: &str) -> String {
     if path.contains('\\') {
         return format!("\\{sum}  .{}\n", path.replace('\\', "\\\\"));
     }

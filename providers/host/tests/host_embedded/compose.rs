@@ -104,6 +104,7 @@ pub(crate) async fn a_failed_reload_is_not_taken_for_done() {
     world.apply(&usual()).await.unwrap();
     let answer = Answer {
         contains: "caddy caddy reload".into(),
+        while_file: Some(("/opt/ipai/ops/caddy/Caddyfile".into(), "broken".into())),
         exit: 1,
         stderr: "Error: adapting config: unrecognized directive".into(),
         ..Answer::default()
@@ -113,9 +114,11 @@ pub(crate) async fn a_failed_reload_is_not_taken_for_done() {
     let error = world.apply(&changed).await.unwrap_err();
     assert_eq!(error.attempted, "reload service caddy");
     assert!(error.cause.contains("unrecognized directive"), "{error}");
+    assert_eq!(error.fault, ipai_core::Fault::Returned);
+    assert_eq!(world.read("/opt/ipai/ops/caddy/Caddyfile"), "one\n");
     world.break_tools(&ToolFaults::default());
     assert_eq!(services(&world, &changed).await, ["caddy: old configuration loaded"]);
-    assert_eq!(world.apply(&changed).await.unwrap(), ["ops"]);
+    assert_eq!(world.apply(&changed).await.unwrap(), ["caddyfile", "ops"]);
     assert_eq!(world.apply(&changed).await.unwrap(), [""; 0]);
 }
 

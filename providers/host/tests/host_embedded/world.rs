@@ -187,7 +187,7 @@ impl World {
     pub(crate) async fn remember(&self, applied: &BTreeMap<Address, String>) {
         let executor = HostExecutor::new(Arc::clone(&self.connections));
         let homes = BTreeMap::from([(home(), self.outputs.clone())]);
-        executor.remember(&stack(), &homes, applied).await.unwrap();
+        executor.remember(&stack(), &homes, applied, false).await.unwrap();
     }
 
     /// A job as a plan would make it.
