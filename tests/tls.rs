@@ -65,3 +65,29 @@ fn the_systems_certificates_are_believed_and_no_others() {
     let known = plan("tls.pem").expect(1);
     known.says("was not understood").says("s_server").keeps_quiet_about("UnknownIssuer");
 }
+
+#[test]
+fn status_tells_how_many_days_a_certificate_has_left() {
+    let world = World::new();
+    let Some((_server, port)) = serve(&world) else { return };
+    world.apply();
+    let check = format!("\n[check.site]\nurl = \"https://127.0.0.1:{port}/\"\n");
+    world.write("stack.toml", &(world.read("stack.toml") + &check));
+    let status = |json: bool| -> Ran {
+        let mut status = world.command(if json { &["status", "--json"] } else { &["status"] });
+        status.env("SSL_CERT_FILE", world.home().join("tls.pem"));
+        status.output().unwrap().into()
+    };
+    status(false).expect(0).says("check site: ok; its certificate ends SOON, in 1 days");
+    let document: serde_json::Value = serde_json::from_str(&status(true).expect(0).out).unwrap();
+    assert_eq!(document["checks"][0]["certificate_days_left"], 1);
+    let resources = document["resources"].as_array().unwrap();
+    let compose = resources.iter().find(|r| r["address"] == "host.compose.shop").unwrap();
+    let names: Vec<&str> = compose["containers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|c| c["name"].as_str())
+        .collect();
+    assert_eq!(names, ["shop-app-1", "shop-migrate-1", "shop-proxy-1"]);
+}

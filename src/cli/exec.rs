@@ -11,7 +11,8 @@ use crate::sandbox::Kind;
 /// Run a command in a service's container; the exit code is the command's.
 ///
 /// Standard input goes to the command. At a terminal the command has one too, by the system's `ssh`; without that
-/// program, or in the sandbox, it has none, which is said.
+/// program, or in the sandbox, it has none, which is said. An interrupt ends the command on the host; what it began in
+/// the container may go on, as Docker has it.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  ipai -C stacks/ops exec postgres -- psql -U postgres -l\n  ipai exec postgres -- pg_dump -U postgres n8n_db > n8n.sql\n  ipai exec n8n -- sh"

@@ -198,6 +198,15 @@ mod tests {
     }
 
     #[test]
+    fn a_command_for_a_terminal_stays_the_words_that_it_is() {
+        let (name, config, known_hosts) = Default::default();
+        let text = OpenSsh { name, config, known_hosts, sudo: false }
+            .as_root("printf '<%s>' 'it'\\''s a' '$x'");
+        let ran = std::process::Command::new("dash").args(["-c", &text]).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&ran.stdout), "<it's a><$x>");
+    }
+
+    #[test]
     fn what_openssh_could_read_otherwise_is_refused() {
         for text in ["", "-oProxyCommand=x", "a b", "a\nProxyCommand x", "%h"] {
             assert!(plain(text).is_err(), "{text}");
