@@ -53,9 +53,9 @@ fn all_blows(name: &str, at: u64, request: u64) -> Vec<Blow> {
     } else {
         // One that only looks is as good as over once it has begun; files can be torn at any time.
         let stride = match name {
-            "push files" => 1,
+            "push files" => 2,
             _ if name.starts_with("look") || name.starts_with("see") => 10,
-            _ => 3,
+            _ => 5,
         };
         let tenths = (0..10).step_by(stride);
         blows.extend(tenths.map(|tenths| Blow { at, how: How::Midway(tenths) }));

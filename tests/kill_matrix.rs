@@ -26,6 +26,12 @@ const STRIDE: usize = 13;
 /// How long a run may go on after its first interrupt.
 const LONGEST_STOP: Duration = Duration::from_secs(7);
 
+/// How many changes may arrive after an interrupt: one may have been on its way already.
+const UNDER_WAY: usize = 1;
+
+/// How many changes an undisturbed run has before it so that an interrupted one cannot have been at its end.
+const FAR_FROM_OVER: usize = 10;
+
 /// Counts moments, and sends the program a signal at one of them.
 struct Hunter {
     at: Option<u64>,
@@ -95,10 +101,27 @@ impl Hunter {
     }
 }
 
+/// Tells whether this moment is the beginning of a change. The lock's own come one record at a time, and tags write down
+/// what was done.
+fn is_change(moment: &str) -> bool {
+    let is_lock = moment.contains("/dns_records") && !moment.contains("/dns_records/batch");
+    let aside = is_lock || moment.contains("/v2/tags");
+    moment.ends_with(" Input")
+        || moment.ends_with(" Arrived") && !moment.starts_with("GET ") && !aside
+}
+
 /// What an undisturbed run does.
 struct Measure {
-    moments: usize,
+    moments: Vec<String>,
     truth: Truth,
+}
+
+impl Measure {
+    /// How many changes come after this moment.
+    fn changes_after(&self, at: u64) -> usize {
+        let rest = self.moments.iter().skip(usize::try_from(at).unwrap());
+        rest.filter(|moment| is_change(moment)).count()
+    }
 }
 
 struct Worker {
@@ -172,7 +195,7 @@ impl Worker {
         Self::watch(&cloud, &hunter);
         let ended = hunter.run(self.apply(&cloud, scenario));
         assert_eq!(ended.code(), Some(0), "{}", scenario.name());
-        let moments = hunter.moments.lock().unwrap().len();
+        let moments = hunter.moments.lock().unwrap().clone();
         let truth = Truth::of(&cloud);
         self.place.stop(cloud);
         if scenario == Scenario::Fresh {
@@ -202,6 +225,17 @@ impl Worker {
             self.command(&cloud, &["unlock", "--yes"]).output().unwrap();
         } else if hit.is_some() {
             wrong.extend(ill_mannered(&cloud, job, status, stopped));
+            let moments = hunter.moments.lock().unwrap();
+            let after = moments.iter().skip(usize::try_from(at).unwrap());
+            let begun: Vec<&String> =
+                after.filter(|m| is_change(m) && !m.ends_with(" Input")).collect();
+            if begun.len() > UNDER_WAY {
+                wrong.push(format!("after its interrupt it began {begun:?}"));
+            }
+            let left = self.measure_of(scenario).changes_after(at);
+            if status.code() == Some(0) && left > FAR_FROM_OVER {
+                wrong.push(format!("it said that all was done, and {left} changes were left"));
+            }
         }
         for mut command in [self.apply(&cloud, scenario), self.look(&cloud, scenario)] {
             let output = command.output().unwrap();
@@ -246,7 +280,7 @@ fn jobs(first: &Worker, signals: &[Signal]) -> Vec<Job> {
     let all = |(scenario, measure): (&Scenario, &Measure)| {
         let scenario = *scenario;
         let job = move |at| Job { scenario, at, signal: signal(at) };
-        (1..=measure.moments as u64).map(job).step_by(stride).collect::<Vec<_>>()
+        (1..=measure.moments.len() as u64).map(job).step_by(stride).collect::<Vec<_>>()
     };
     ALL.iter().zip(&first.measures).flat_map(all).collect()
 }
@@ -285,7 +319,7 @@ fn run(number: u8, what: &str, base: u8, signals: &[Signal]) {
         work(&first);
     });
     let counts =
-        ALL.iter().zip(&first.measures).map(|(s, m)| format!("{} {}", s.name(), m.moments));
+        ALL.iter().zip(&first.measures).map(|(s, m)| format!("{} {}", s.name(), m.moments.len()));
     let failures = failures.into_inner().unwrap();
     let found = format!(
         "{what}: moments: {}; N={} ({} hit), at most {:.1} s from signal to end",

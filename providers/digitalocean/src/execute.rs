@@ -146,6 +146,15 @@ impl Task<'_> {
         RemoteError::new(Fault::Refused, format!("{verb} {}", self.job.address), cause)
     }
 
+    /// Refuses to begin something in a run that was asked to stop. What was begun is written down all the same.
+    fn may_begin(&self) -> Result<(), RemoteError> {
+        if self.events.may_begin() {
+            return Ok(());
+        }
+        let verb = format!("{:?}", self.job.verb).to_lowercase();
+        Err(RemoteError::stopped(format!("{verb} {}", self.job.address)))
+    }
+
     /// Tells what goes on.
     fn say(&self, text: impl Into<String>) {
         let address = self.job.address.clone();

@@ -96,7 +96,11 @@ impl<'a> Batch<'a> {
     pub(crate) async fn execute(mut self, jobs: &[Job]) -> Vec<JobResult> {
         let mut failures = Failures::new();
         for job in jobs.iter().filter(|job| goes(job)) {
-            if let Err(error) = deploy::down(&mut self, job).await {
+            let result = match self.may_begin() {
+                true => deploy::down(&mut self, job).await,
+                false => Err(RemoteError::stopped(format!("take {} down", job.address))),
+            };
+            if let Err(error) = result {
                 failures.insert(job.address.clone(), error);
             }
         }

@@ -136,7 +136,9 @@ impl<'a> Deployment<'a> {
     /// The whole way: check, land, start, reload, wait, write down.
     async fn forward(&self, batch: &mut Batch<'_>) -> Result<(), Setback> {
         let before = self.check(batch).await?;
+        self.may_begin(batch)?;
         self.land(batch).await.map_err(Setback::Host)?;
+        self.may_begin(batch)?;
         let rollout = &self.rollout;
         rollout.begin(batch, &self.command()).await?;
         let after = rollout.until_up(batch).await?;
@@ -171,6 +173,12 @@ impl<'a> Deployment<'a> {
                 back::instead_of(batch, &way, error).await
             }
         }
+    }
+
+    /// Refuses to go on in a run that was asked to stop.
+    fn may_begin(&self, batch: &Batch<'_>) -> Result<(), Setback> {
+        let stopped = || RemoteError::stopped(format!("deploy {}", self.job.address));
+        batch.may_begin().then_some(()).ok_or_else(|| Setback::Host(stopped()))
     }
 
     /// Checks everything that can be checked before the old project is touched; gives what runs now.

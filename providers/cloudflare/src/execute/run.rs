@@ -74,6 +74,9 @@ impl Run<'_> {
             }
             let mut waiting = vec![Portion { units, lost: 0, looked: false, lingered: 0 }];
             while let Some(portion) = waiting.pop() {
+                if hopeless.is_none() && !self.teller.events.may_begin() {
+                    hopeless = Some(RemoteError::stopped(format!("change {}", self.zone.name)));
+                }
                 if let Some(error) = &hopeless {
                     results.extend(portion.failed(error));
                     continue;

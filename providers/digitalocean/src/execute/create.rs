@@ -133,8 +133,10 @@ impl Task<'_> {
         let limit = self.executor.limits.pending;
         let mut keys = Patience::new(self, "the SSH keys are known to droplets", limit);
         let mut lost = false;
+        self.may_begin()?;
         self.begin().await?;
         loop {
+            self.may_begin()?;
             let error = match self.executor.writer.create_droplet(&change).await {
                 Ok(created) => return Ok((created.droplet.id, created.action())),
                 Err(error) => error,

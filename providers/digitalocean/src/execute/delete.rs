@@ -57,6 +57,7 @@ impl Task<'_> {
     /// Shuts a droplet down, deletes it, and waits until it is gone.
     async fn destroy(&self, droplet: &Droplet) -> Result<(), RemoteError> {
         let id = droplet.id;
+        self.may_begin()?;
         match self.shut_down(id).await {
             Err(error) if error.fault == Fault::NotFound => return Ok(()),
             other => other?,
@@ -76,6 +77,7 @@ impl Task<'_> {
         let limit = self.executor.limits.pending;
         let mut patience = Patience::new(self, format!("droplet {id} can be deleted"), limit);
         loop {
+            self.may_begin()?;
             match self.executor.writer.delete(&Change::delete_droplet(id)).await {
                 Err(error) if error.is_pending_event() => {}
                 other => return Ok(other?),

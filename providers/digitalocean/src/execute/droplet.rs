@@ -57,6 +57,7 @@ impl Task<'_> {
     /// Switches the droplet on or off as wanted.
     pub(super) async fn set_power(&self, id: u64) -> Result<(), RemoteError> {
         let wanted = self.job.desired.as_ref().and_then(|wanted| wanted.text("power"));
+        self.may_begin()?;
         match wanted {
             Some("off") => self.switch_off(id).await,
             Some("on") => self.switch_on(id).await,

@@ -19,6 +19,7 @@ impl Task<'_> {
         let change = Change::create_firewall(&name, body.clone());
         let mut tried = 0;
         loop {
+            self.may_begin()?;
             let error = match self.executor.writer.create_firewall(&change).await {
                 Ok(firewall) => return self.in_force(firewall).await,
                 Err(error) => error,
@@ -55,6 +56,7 @@ impl Task<'_> {
             if !self.recognise_firewall(&id, &name).await? {
                 return Ok(Outputs::new());
             }
+            self.may_begin()?;
             self.executor.writer.delete(&Change::delete_firewall(&id)).await?;
         }
         Ok(Outputs::new())
@@ -105,6 +107,7 @@ impl Task<'_> {
     }
 
     async fn set_firewall(&self, id: &str, body: Json) -> Result<Outputs, RemoteError> {
+        self.may_begin()?;
         let change = Change::put_firewall(id, body);
         self.in_force(self.executor.writer.put_firewall(&change).await?).await
     }

@@ -41,6 +41,7 @@ impl Task<'_> {
     async fn rename(&self, droplet: &Droplet) -> Result<(), RemoteError> {
         let wanted = self.job.desired.as_ref().and_then(|wanted| wanted.text("name"));
         let Some(name) = wanted.filter(|name| *name != droplet.name) else { return Ok(()) };
+        self.may_begin()?;
         let renamed = |droplet: &Droplet| droplet.name == name;
         self.bring(droplet.id, json!({ "type": "rename", "name": name }), renamed).await.map(drop)
     }
@@ -51,6 +52,7 @@ impl Task<'_> {
         let wanted = self.job.desired.as_ref().and_then(|wanted| wanted.text("size"));
         let Some(size) = wanted.filter(|size| *size != droplet.size_slug) else { return Ok(()) };
         let id = droplet.id;
+        self.may_begin()?;
         self.switch_off(id).await?;
         let resized = |droplet: &Droplet| droplet.size_slug == size;
         let action = json!({ "type": "resize", "size": size, "disk": false });

@@ -27,6 +27,7 @@ fn stack(yaml: Value, caddy: &str, env: &str) -> Vec<DesiredResource> {
                 ("directory", Value::text("/opt/ipai/ops")),
                 ("content", yaml),
                 ("timeout", Value::Int(2)),
+                ("releases", Value::Int(5)),
                 ("on_change", Value::Map([("caddy".to_owned(), reload)].into())),
             ],
         ),
