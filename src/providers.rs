@@ -479,3 +479,16 @@ pub async fn ask_in(
 ) -> Result<HostOutput, RemoteError> {
     access.hosts.ask_in(project, service, outputs, words, input).await
 }
+
+/// Reads a file on the host with these outputs.
+///
+/// # Errors
+/// As [`Connections::read_file`].
+pub async fn read_file(
+    access: &Access,
+    home: &Address,
+    outputs: &Outputs,
+    path: &str,
+) -> Result<HostOutput, RemoteError> {
+    access.hosts.read_file(home, outputs, path).await
+}

@@ -72,6 +72,28 @@ fn odoo_is_told_by_the_code_of_its_connectors() {
 }
 
 #[test]
+fn what_a_host_made_is_read_there_and_only_for_who_asks() {
+    let world = World::new();
+    let from = r#"
+[output.token]
+from = { host = "digitalocean.droplet.web", file = "/opt/ipai/shop/made.json", pointer = "/chat/token" }
+odoo = { connector = "chat", parameter = "shop.token_{id}" }
+"#;
+    let stack = world.read("stack.toml");
+    world.write("stack.toml", &format!("{stack}{from}"));
+    world.apply();
+    let asked = ["output", "--format", "odoo", "--show-secrets"];
+    world.run(&asked).expect(0).says("warning: token is left out").says("cannot be read");
+    std::fs::write(world.host_path("/opt/ipai/shop/made.json"), r#"{"chat":{"token":"made-5c1"}}"#)
+        .unwrap();
+    world.run(&["output", "--format", "odoo"]).expect(0).keeps_quiet_about("made-5c1");
+    let odoo = read(&world.run(&asked).expect(0));
+    assert_eq!(odoo["connectors"][0]["parameters"]["shop.token_{id}"], "made-5c1");
+    std::fs::write(world.host_path("/opt/ipai/shop/made.json"), "made-5c1").unwrap();
+    world.run(&asked).expect(0).says("is not JSON").keeps_quiet_about("made-5c1");
+}
+
+#[test]
 fn before_an_apply_outputs_say_what_they_wait_for() {
     let world = world();
     world.run(&["output"]).expect(0).says("(known after apply)");

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use clap::ValueEnum;
+use ipai_core::Secret;
 use ipai_core::desired::compile;
-use ipai_core::output::StackOutput;
+use ipai_core::output::{HostValue, StackOutput};
 use serde_json::{Map, Value as Json, json};
 
 use super::world::World;
 use super::{Failed, Outcome, Run, exit};
+use crate::providers::{HostOutput, read_file};
 use crate::report::{json_text, one_line};
 
 /// What stands where a secret is.
@@ -47,7 +49,7 @@ enum Format {
 
 pub(super) async fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
     let world = World::open(run).await?;
-    let outputs = outputs(run, &world).await;
+    let outputs = outputs(run, &world, arguments).await;
     let stack = world.loaded.stack.id.clone();
     world.close().await;
     let outputs = outputs?;
@@ -76,19 +78,60 @@ pub(super) async fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
     Ok(exit::OK)
 }
 
-/// The outputs; hosts' providers are asked only when an output needs them.
-async fn outputs(run: &Run<'_>, world: &World) -> Result<Vec<StackOutput>, Failed> {
+/// The outputs; hosts' providers are asked only when an output needs them, and hosts only for what is shown.
+async fn outputs(
+    run: &Run<'_>,
+    world: &World,
+    arguments: &Arguments,
+) -> Result<Vec<StackOutput>, Failed> {
     let (desired, _) = world.loaded.with_inputs(&BTreeMap::new(), compile);
     if desired.outputs.is_empty() {
         let problem = ipai_core::Diagnostic::error("This stack hands nothing over")
             .hint("write a section [output.NAME] with a `value` into stack.toml");
         return Err(run.problem(problem));
     }
-    let waits = desired.outputs.iter().flat_map(|output| &output.waits_for);
-    if waits.clone().all(|address| address.starts_with("secret.")) {
+    let mut waits = desired.outputs.iter().flat_map(|output| &output.waits_for);
+    let wanted = |output: &StackOutput| {
+        let named = arguments.name.as_ref().is_none_or(|name| *name == output.name);
+        output.from.is_some() && named && (arguments.show_secrets || !output.sensitive)
+    };
+    let on_hosts = desired.outputs.iter().any(wanted);
+    if !on_hosts && waits.all(|address| address.starts_with("secret.")) {
         return Ok(desired.outputs);
     }
-    Ok(world.places(run).await?.desired.outputs)
+    let places = world.places(run).await?;
+    let mut outputs = places.desired.outputs.clone();
+    for output in outputs.iter_mut().filter(|output| wanted(output)) {
+        let Some(from) = output.from.clone() else { continue };
+        let Some(host) = places.outputs.get(&from.host) else {
+            run.say(&format!(
+                "warning: {} is left out: {} does not exist yet",
+                output.name, from.host
+            ));
+            continue;
+        };
+        let read = read_file(&world.access, &from.host, host, &from.file).await;
+        match value(&from, &read.map_err(|error| run.remote(&[error]))?) {
+            Ok(value) => output.value = Secret::new(value),
+            Err(why) => run.say(&format!("warning: {} is left out: {why}", output.name)),
+        }
+    }
+    Ok(outputs)
+}
+
+/// One value of a JSON file. No message repeats what the file holds.
+fn value(from: &HostValue, read: &HostOutput) -> Result<String, String> {
+    let HostValue { host, file, pointer } = from;
+    if read.exit != 0 {
+        return Err(format!("{file} on {host} cannot be read"));
+    }
+    let json: Json =
+        serde_json::from_slice(&read.stdout).map_err(|_| format!("{file} is not JSON"))?;
+    match json.pointer(pointer) {
+        Some(Json::String(text)) => Ok(text.clone()),
+        Some(other @ (Json::Number(_) | Json::Bool(_))) => Ok(other.to_string()),
+        _ => Err(format!("{file} holds nothing at {pointer}")),
+    }
 }
 
 fn unknown(run: &Run<'_>, name: &str, outputs: &[StackOutput]) -> Failed {

@@ -384,7 +384,9 @@ impl Reader<'_> {
     fn outputs(&mut self) -> Vec<StackOutput> {
         let mut outputs = Vec::new();
         for (name, (span, table)) in &self.inputs.stack.outputs {
-            outputs.extend(StackOutput::read(name, span, table, self.renderer, self.problems));
+            let (declared, renderer) = (&self.declared, self.renderer);
+            let output = StackOutput::read(name, span, table, declared, renderer, self.problems);
+            outputs.extend(output);
         }
         outputs
     }

@@ -1,5 +1,8 @@
 //! What a stack hands over to others: values that it knows, by name.
 
+use std::collections::BTreeSet;
+
+use crate::address::Address;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::fields::Fields;
 use crate::secret::Secret;
@@ -21,6 +24,19 @@ pub struct StackOutput {
     pub description: String,
     /// Where Odoo keeps it.
     pub odoo: Option<Odoo>,
+    /// Where it lies, when a host made it.
+    pub from: Option<HostValue>,
+}
+
+/// A value that lies on a host, because something there made it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostValue {
+    /// The host.
+    pub host: Address,
+    /// The absolute path of a JSON file on it.
+    pub file: String,
+    /// Which value of it (RFC 6901).
+    pub pointer: String,
 }
 
 /// Where Odoo keeps a value.
@@ -40,16 +56,25 @@ impl StackOutput {
         name: &str,
         span: &Span,
         table: &Table,
+        addresses: &BTreeSet<&Address>,
         renderer: &Renderer,
         problems: &mut Vec<Diagnostic>,
     ) -> Option<Self> {
         let mut fields = Fields::new(table, "An output", span, problems);
-        let value = fields.required_text("value");
+        let from = fields.table("from").cloned();
+        let value = match &from {
+            Some(_) => fields.text("value").or_else(|| Some((String::new(), span.clone()))),
+            None => fields.required_text("value"),
+        };
         let declared = fields.bool("sensitive");
         let description = fields.text("description").map(|text| text.0).unwrap_or_default();
         let odoo = fields.table("odoo").cloned();
         fields.finish();
         let odoo = odoo.map(|table| Odoo::read(&table, span, problems));
+        let from = match from {
+            Some(table) => Some(HostValue::read(&table, span, addresses, problems)?),
+            None => None,
+        };
         let (source, at) = value?;
         let rendered = match renderer.render(&source, &Origin::Inline(at.clone())) {
             Ok(rendered) => rendered,
@@ -73,10 +98,36 @@ impl StackOutput {
             } else {
                 String::new()
             }),
-            sensitive: secret || declared.unwrap_or(false),
+            // Nobody knows what a host made.
+            sensitive: secret || declared.unwrap_or(from.is_some()),
             description,
             odoo,
+            from,
         })
+    }
+}
+
+impl HostValue {
+    fn read(
+        table: &Table,
+        span: &Span,
+        addresses: &BTreeSet<&Address>,
+        problems: &mut Vec<Diagnostic>,
+    ) -> Option<Self> {
+        let mut fields = Fields::new(table, "`from` of an output", span, problems);
+        let (host, file) = (fields.required_text("host"), fields.required_text("file"));
+        let pointer = fields.required_text("pointer");
+        fields.finish();
+        let ((host, at), (file, place), (pointer, _)) = (host?, file?, pointer?);
+        let host = host.parse().ok().filter(|address| addresses.contains(address));
+        if host.is_none() {
+            let problem = Diagnostic::error("Reference to nothing");
+            problems.push(problem.detail("`host` is not a resource of this stack.").at(&at));
+        }
+        if !file.starts_with('/') {
+            problems.push(Diagnostic::error("Not an absolute path").at(&place));
+        }
+        Some(Self { host: host?, file, pointer })
     }
 }
 

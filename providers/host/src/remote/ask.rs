@@ -60,6 +60,20 @@ impl Connections {
         self.ask(&project.home, outputs, command).await
     }
 
+    /// Reads a file of at most 1 MiB on the host with these outputs.
+    ///
+    /// # Errors
+    /// The host cannot be reached.
+    pub async fn read_file(
+        &self,
+        home: &Address,
+        outputs: &Outputs,
+        path: &str,
+    ) -> Result<Output, RemoteError> {
+        let script = format!("head -c 1048576 -- \"${{IPAI_ROOT-}}\"{}\n", quote(path));
+        self.ask(home, outputs, Command::new("read a file", script, LIMIT)).await
+    }
+
     async fn ask(
         &self,
         home: &Address,
