@@ -57,10 +57,11 @@ fn when_nothing_was_applied_the_file_is_put_back() {
 #[test]
 fn when_something_was_applied_the_file_keeps_the_new_tag_and_that_is_said() {
     let world = world(VERSION);
+    // Whatever goes back waits as long as the deployment that it goes back to.
+    world.edit("stack.toml", "timeout = \"1m\"", "timeout = \"8s\"");
     world.apply();
     let faults = ToolFaults { unhealthy: vec!["app".into()], ..ToolFaults::default() };
     faults.save(world.host().base()).unwrap();
-    world.edit("stack.toml", "timeout = \"1m\"", "timeout = \"2s\"");
     let ran = world.run(&["upgrade", "app", "2.0.0", "-y"]).expect(1);
     if ran.all().contains("is as it was") {
         // A release that failed may go back by itself; then nothing of it is left.
