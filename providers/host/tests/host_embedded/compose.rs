@@ -101,7 +101,7 @@ pub(crate) async fn a_reload_leaves_the_container_alone() {
 }
 
 pub(crate) async fn a_failed_reload_is_not_taken_for_done() {
-    let world = World::new().await;
+    let mut world = World::new().await;
     world.apply(&usual()).await.unwrap();
     let answer = Answer {
         contains: "caddy caddy reload".into(),
@@ -118,6 +118,7 @@ pub(crate) async fn a_failed_reload_is_not_taken_for_done() {
     assert_eq!(error.fault, ipai_core::Fault::Returned);
     assert_eq!(world.read("/opt/ipai/ops/caddy/Caddyfile"), "one\n");
     world.break_tools(&ToolFaults::default());
+    world.another_process();
     assert_eq!(services(&world, &changed).await, ["caddy: old configuration loaded"]);
     assert_eq!(world.apply(&changed).await.unwrap(), ["caddyfile", "ops"]);
     assert_eq!(world.apply(&changed).await.unwrap(), [""; 0]);
