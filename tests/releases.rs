@@ -483,17 +483,15 @@ fn a_new_minor_version_of_postgresql_is_an_ordinary_change() {
     world.apply();
 }
 
-/// Begins an apply and waits until it says this.
-fn until_it_says(world: &World, words: &str) -> std::process::Child {
-    let mut command = world.command(&["apply", "--auto-approve"]);
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+/// Waits until a run says this.
+fn until_it_says(child: &mut std::process::Child, words: &str) {
     let mut said = BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();
     while said.read_line(&mut line).unwrap() > 0 {
         if line.contains(words) {
             // Whoever still writes must not be stopped by nobody reading.
             std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
-            return child;
+            return;
         }
         line.clear();
     }
@@ -556,7 +554,9 @@ fn a_run_that_was_asked_to_stop_begins_no_return() {
         &world,
         &ToolFaults { unhealthy: vec![format!("{APP}:1.1.0")], ..ToolFaults::default() },
     );
-    let mut child = until_it_says(&world, "host.compose.shop: Modifying");
+    let mut command = world.command(&["apply", "--auto-approve"]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    until_it_says(&mut child, "host.compose.shop: Modifying");
     let asked = Instant::now();
     let pid = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
