@@ -42,9 +42,11 @@ fn no_signal_leaves_the_programs_memory_in_a_file() {
         let plan = world.command(&["plan"]);
         let mut words = vec![plan.get_program().to_owned()];
         words.extend(plan.get_args().map(ToOwned::to_owned));
-        // As generous a shell as can be.
+        // As generous a shell as can be, and no signal that whoever runs this test ignores: that is inherited.
         let mut child = Command::new("sh");
-        child.args(["-c", "ulimit -c unlimited 2>/dev/null; exec \"$@\"", "sh"]).args(&words);
+        child
+            .args(["-c", "ulimit -c unlimited 2>/dev/null; exec env --default-signal \"$@\"", "sh"])
+            .args(&words);
         child.env_clear().envs(plan.get_envs().filter_map(|(key, value)| Some((key, value?))));
         child.current_dir(&folder).stdout(Stdio::null()).stderr(Stdio::null());
         let mut child = child.spawn().unwrap();
