@@ -557,6 +557,14 @@ fn a_run_that_was_asked_to_stop_begins_no_return() {
     let mut command = world.command(&["apply", "--auto-approve"]);
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     until_it_says(&mut child, "host.compose.shop: Modifying");
+    // Containers come and go meanwhile, so one that was listed need not be there any more.
+    let newer = format!("\"{APP}:1.1.0\"");
+    let runs = |id: &str| world.docker(&["inspect", id]).out.contains(&newer);
+    let began = Instant::now();
+    while !world.docker(&["ps", "-q", "--no-trunc"]).out.lines().any(runs) {
+        assert!(began.elapsed() < Duration::from_secs(20), "the new one was never started");
+        std::thread::sleep(Duration::from_millis(10));
+    }
     let asked = Instant::now();
     let pid = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
