@@ -218,6 +218,10 @@ impl Worker {
         let status = hunter.run(self.apply(&cloud, scenario));
         let hit = hunter.hit.lock().unwrap().clone();
         let stopped = hit.as_ref().map(|(_, when)| when.elapsed()).unwrap_or_default();
+        // What a dead run has started on a host ends long before its lock lapses.
+        for id in cloud.own_droplets() {
+            self.place.world.block_on(cloud.hosts.settle(id));
+        }
         let wanted = &self.measure_of(scenario).truth;
         let mut wrong = torn(&cloud, &self.measures[0].truth, wanted);
         if signal == Signal::KILL {

@@ -205,6 +205,10 @@ impl Worker {
             }
         }
         let ended = self.place.run(cloud, &scenario.options(), Goal::Apply, &killer);
+        // What a dead run has started on a host ends long before its lock lapses.
+        for id in cloud.own_droplets() {
+            self.place.world.block_on(cloud.hosts.settle(id));
+        }
         let hit = match (&cut, blow.how.fault()) {
             (Some(_), _) => {
                 cloud.hosts.set_newborn_faults(HostFaults::default());

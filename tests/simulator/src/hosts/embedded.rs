@@ -88,6 +88,13 @@ impl Embedded {
         self.host(id).map(|host| Arc::clone(&host.counters))
     }
 
+    /// Waits until what clients that are gone have started on a host has ended; some seconds at most.
+    pub async fn settle(&self, id: u64) {
+        if let Some(host) = self.host(id) {
+            host.settle().await;
+        }
+    }
+
     /// Changes how a host misbehaves. Returns when the change is in force; connections that exist
     /// stay. Fails when the host has not been booted, or cannot listen again.
     pub async fn set_faults(&self, id: u64, faults: HostFaults) -> io::Result<()> {
@@ -236,9 +243,14 @@ impl Host {
     async fn stop(&self) {
         self.stop_listening().await;
         self.cut_links();
+        self.settle().await;
+        *locked(&self.key) = None;
+    }
+
+    /// Waits until no program runs any more; some seconds at most.
+    async fn settle(&self) {
         let mut running = self.running.subscribe();
         let _timed_out = tokio::time::timeout(HALT_LIMIT, running.wait_for(|n| *n == 0)).await;
-        *locked(&self.key) = None;
     }
 
     fn cut_links(&self) {
