@@ -54,6 +54,17 @@ fn expect_return(world: &World, ran: Ran, before: &Served) -> Ran {
     ran
 }
 
+/// Caddy refuses to reload as long as its file has the word `broken` in it.
+fn refuse_broken_configurations(world: &World) {
+    let refuse = Answer {
+        contains: "caddy reload".into(),
+        while_file: Some(("/opt/ipai/shop/proxy/Caddyfile".into(), "broken".into())),
+        exit: 1,
+        ..Answer::default()
+    };
+    faults(world, &ToolFaults { answers: vec![refuse], ..ToolFaults::default() });
+}
+
 #[test]
 fn an_image_that_cannot_be_pulled_leaves_everything_as_it_was() {
     let world = applied();
@@ -137,13 +148,7 @@ fn a_tag_that_means_another_image_by_now_means_the_old_one_again() {
     world.docker(&["pull", &reference]).expect(0);
     world.edit("Caddyfile", "app:8080", "app:8080 broken");
     world.edit("compose.yaml", "command: [\"migrate\"]", "command: [\"migrate\", \"all\"]");
-    let refuse = Answer {
-        contains: "caddy reload".into(),
-        while_file: Some(("/opt/ipai/shop/proxy/Caddyfile".into(), "broken".into())),
-        exit: 1,
-        ..Answer::default()
-    };
-    faults(&world, &ToolFaults { answers: vec![refuse], ..ToolFaults::default() });
+    refuse_broken_configurations(&world);
     expect_return(&world, apply(&world), &before);
 }
 
@@ -397,13 +402,7 @@ fn a_service_that_may_have_changed_its_database_keeps_the_newer_image() {
     let first = served(&world);
     new_app(&world);
     world.edit("Caddyfile", "app:8080", "app:8080 broken");
-    let refuse = Answer {
-        contains: "caddy reload".into(),
-        while_file: Some(("/opt/ipai/shop/proxy/Caddyfile".into(), "broken".into())),
-        exit: 1,
-        ..Answer::default()
-    };
-    faults(&world, &ToolFaults { answers: vec![refuse], ..ToolFaults::default() });
+    refuse_broken_configurations(&world);
     let ran = apply(&world).expect(6).says("returned to release 1");
     ran.says("except that app stays on registry.example.com/app:1.1.0").says("; it is healthy");
     let now = served(&world);

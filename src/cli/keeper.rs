@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ipai_core::desired::compile;
 use ipai_core::lock::LockStore;
-use ipai_core::{Address, Event, Events, LiveResource};
+use ipai_core::{Address, Events, LiveResource, Silent};
 
 use super::world::World;
 use super::{Failed, Run};
@@ -23,12 +23,6 @@ pub(super) enum Keeper {
     },
     /// Nobody can, for this reason.
     Nobody(String),
-}
-
-struct Silent;
-
-impl Events for Silent {
-    fn event(&self, _event: Event) {}
 }
 
 impl World {

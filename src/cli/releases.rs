@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use ipai_core::calendar::minute_for_people;
 use ipai_core::release::{Kept, Release, ReleaseImage, Releases};
 use ipai_core::{Address, Diagnostic};
 use serde_json::{Value as Json, json};
@@ -75,19 +76,17 @@ pub(super) async fn hosts(
     Ok(hosts)
 }
 
-/// The time for people, in UTC.
-pub(super) fn when(time: i64) -> String {
-    let time = chrono::DateTime::from_timestamp(time, 0).unwrap_or_default();
-    time.format("%Y-%m-%d %H:%M UTC").to_string()
-}
-
 fn text(host: &Host) -> String {
     let mut lines = vec![host.home.to_string()];
     for release in &host.kept.releases {
         let current = host.kept.current == Some(release.id);
         let mark = if current { "current" } else { "" };
         let why = release.why.join(", ");
-        lines.push(format!("  {:>4}  {}  {mark:7}  {why}", release.id, when(release.time)));
+        lines.push(format!(
+            "  {:>4}  {}  {mark:7}  {why}",
+            release.id,
+            minute_for_people(release.time)
+        ));
         lines.extend(release.images.iter().map(|image| format!("        {}", image_line(image))));
     }
     if host.kept.releases.is_empty() {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use ipai_core::calendar::minute_for_people;
 use ipai_core::release::{ImageChange, Kept, Release};
 use ipai_core::{Address, Diagnostic, Event, Events, Fault, RemoteError, Verb};
 use serde_json::json;
@@ -10,7 +11,7 @@ use serde_json::json;
 use super::apply::Consent;
 use super::places::Places;
 use super::progress::Progress;
-use super::releases::{Host, hosts, when};
+use super::releases::{Host, hosts};
 use super::world::World;
 use super::{Failed, Outcome, Run, exit, parse_addresses};
 use crate::apply::Stoppable;
@@ -58,7 +59,7 @@ async fn rollback(run: &Run<'_>, world: &World, arguments: &Arguments) -> Outcom
             "{} goes back to release {} ({}; {why}):",
             host.home,
             target.id,
-            when(target.time)
+            minute_for_people(target.time)
         );
         let lines: String = changes.iter().map(|line| format!("  {line}\n")).collect();
         run.print(&report::clean(&format!("{head}\n{lines}")));

@@ -1,5 +1,7 @@
 //! The one thing that ipai reads in a certificate: when it ends.
 
+use crate::calendar::days_since_1970;
+
 /// Seconds since 1970 at which an X.509 certificate in DER form ends (RFC 5280, section 4.1), or nothing when it cannot
 /// be read.
 #[must_use]
@@ -55,13 +57,7 @@ fn time(tag: u8, text: &str) -> Option<i64> {
     if !(1..=12).contains(&month) {
         return None;
     }
-    // Days from civil date: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms".
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let of_era = year.rem_euclid(400);
-    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    let days = era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468;
-    Some(days * 86_400 + hour * 3600 + minute * 60 + second)
+    Some(days_since_1970(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod address;
+pub mod calendar;
 pub mod certificate;
 pub mod check;
 pub mod checkup;
@@ -36,7 +37,9 @@ pub use diagnostic::{Diagnostic, Severity, Sources, Span};
 pub use live::{Foreign, HomeState, LiveResource, LiveState, Outputs, Refusal};
 pub use pins::{HostKeys, Pins, Renewal};
 pub use plan::{Action, Plan, Reason, Verb};
-pub use provider::{Event, Events, Execute, Fault, Job, JobResult, Observe, RemoteError, Scope};
+pub use provider::{
+    Event, Events, Execute, Fault, Job, JobResult, Observe, RemoteError, Scope, Silent,
+};
 pub use resource::{Attribute, Change, Default, DesiredResource, Draft, Kind, ResourceType, Types};
 pub use secret::{DigestKey, Secret};
 pub use steps::{Phase, Step, Steps, Witness};

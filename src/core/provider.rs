@@ -112,6 +112,14 @@ pub trait Events: Send + Sync {
     }
 }
 
+/// Takes events and tells nobody: for what is no news to anybody.
+#[derive(Clone, Copy, Debug)]
+pub struct Silent;
+
+impl Events for Silent {
+    fn event(&self, _event: Event) {}
+}
+
 /// What went wrong in words that a program can act on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {

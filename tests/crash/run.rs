@@ -11,7 +11,7 @@ use ipai::observe::observe;
 use ipai::providers::{self, Access};
 use ipai_core::lock::{LONGEST_LEASE, Note};
 use ipai_core::plan::{Options, lint, propose};
-use ipai_core::{Event, Events, Execute, Witness, diagnostic};
+use ipai_core::{Events, Execute, Silent, Witness, diagnostic};
 
 use super::blow::Killer;
 use super::place::{Cloud, Place, ZONE};
@@ -36,12 +36,6 @@ pub enum Ended {
 pub enum Goal {
     Plan,
     Apply,
-}
-
-struct Silent;
-
-impl Events for Silent {
-    fn event(&self, _event: Event) {}
 }
 
 impl Place {

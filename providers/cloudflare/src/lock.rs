@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use chrono::DateTime;
 use ipai_core::lock::{Found, LockStore, Made, Moment, Note, Renewed, Sight};
-use ipai_core::{BoxFuture, Event, Events, Fault, RemoteError, StackId};
+use ipai_core::{BoxFuture, Fault, RemoteError, StackId};
 use serde_json::{Value as Json, json};
 
 use crate::api::{ChangeRecord, CreateRecord, DeleteRecord, FindRecords};
@@ -42,13 +42,7 @@ pub struct CloudflareLock {
 }
 
 /// Lock keeping has no news.
-struct Silent;
-
-impl Events for Silent {
-    fn event(&self, _event: Event) {}
-}
-
-const NOBODY: Teller<'_> = Teller { events: &Silent, address: None };
+const NOBODY: Teller<'_> = Teller::nobody();
 
 impl CloudflareLock {
     /// The lock of `stack` in the zone of this name.

@@ -4,7 +4,7 @@ use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::time::Duration;
 
-use ipai_core::{Address, Event, Events, RemoteError};
+use ipai_core::{Address, Event, Events, RemoteError, Silent};
 
 use crate::failure::{Failure, Meaning};
 use crate::settings::Limits;
@@ -20,16 +20,9 @@ pub(crate) struct Teller<'a> {
     pub(crate) address: Option<&'a Address>,
 }
 
-/// Nobody watches.
-struct Silent;
-
-impl Events for Silent {
-    fn event(&self, _event: Event) {}
-}
-
 impl Teller<'_> {
     /// Tells nobody.
-    pub(crate) fn nobody() -> Self {
+    pub(crate) const fn nobody() -> Self {
         Self { events: &Silent, address: None }
     }
 

@@ -142,17 +142,18 @@ impl Task<'_> {
 
     /// A failure of the job that is no answer of the API.
     fn refuse(&self, cause: impl Into<String>) -> RemoteError {
+        RemoteError::new(Fault::Refused, self.attempt(), cause)
+    }
+
+    /// What the job does, as errors name it.
+    fn attempt(&self) -> String {
         let verb = format!("{:?}", self.job.verb).to_lowercase();
-        RemoteError::new(Fault::Refused, format!("{verb} {}", self.job.address), cause)
+        format!("{verb} {}", self.job.address)
     }
 
     /// Refuses to begin something in a run that was asked to stop. What was begun is written down all the same.
     fn may_begin(&self) -> Result<(), RemoteError> {
-        if self.events.may_begin() {
-            return Ok(());
-        }
-        let verb = format!("{:?}", self.job.verb).to_lowercase();
-        Err(RemoteError::stopped(format!("{verb} {}", self.job.address)))
+        self.events.may_begin().then_some(()).ok_or_else(|| RemoteError::stopped(self.attempt()))
     }
 
     /// Tells what goes on.

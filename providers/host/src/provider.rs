@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ipai_core::{
     Address, BoxFuture, Events, Execute, Fault, Job, JobResult, Outputs, Pins, RemoteError,
-    ResourceType, StackId,
+    ResourceType, Silent, StackId,
 };
 
 use crate::batch::Batch;
@@ -95,6 +95,7 @@ impl HostExecutor {
         let link = self.connections.link(home);
         let mut link = link.lock().await;
         let settings = self.connections.settings();
+        // Remembering is no action, so its waits are nobody's news.
         Wait { settings, place: &place, stack: stack.as_str(), address: home, events: &Silent }
             .until_ready(&mut link)
             .await?;
@@ -121,13 +122,6 @@ impl HostExecutor {
 
 fn clone((address, version): (&String, &String)) -> (String, String) {
     (address.clone(), version.clone())
-}
-
-/// Remembering is no action, so its waits are nobody's news.
-struct Silent;
-
-impl Events for Silent {
-    fn event(&self, _event: ipai_core::Event) {}
 }
 
 impl Execute for HostExecutor {

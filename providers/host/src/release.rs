@@ -5,6 +5,7 @@ mod list;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ipai_core::calendar::minute_for_people;
 use ipai_core::release::ReleaseImage;
 use ipai_core::{Fault, RemoteError};
 use serde::{Deserialize, Serialize};
@@ -66,18 +67,7 @@ impl Snapshot {
 
     /// When it was recorded, for people: `2026-11-24 12:00 UTC`.
     pub(crate) fn when(&self) -> String {
-        let (days, seconds) = (self.time.div_euclid(86_400), self.time.rem_euclid(86_400));
-        // Civil date from days: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms".
-        let days = days + 719_468;
-        let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-        let of_era_year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-        let of_year = of_era - (365 * of_era_year + of_era_year / 4 - of_era_year / 100);
-        let shifted = (5 * of_year + 2) / 153;
-        let day = of_year - (153 * shifted + 2) / 5 + 1;
-        let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-        let year = of_era_year + era * 400 + i64::from(month <= 2);
-        let (hour, minute) = (seconds / 3_600, seconds % 3_600 / 60);
-        format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02} UTC")
+        minute_for_people(self.time)
     }
 
     /// What its containers ran.

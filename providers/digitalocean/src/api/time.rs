@@ -1,5 +1,7 @@
 //! The two forms in which times arrive, as seconds since 1970.
 
+use ipai_core::calendar::days_since_1970;
+
 /// Reads an HTTP date in its one modern form (RFC 9110, 5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`.
 pub(crate) fn epoch_of_http_date(text: &str) -> Option<i64> {
     const MONTHS: [&str; 12] =
@@ -25,15 +27,8 @@ fn seconds(year: i64, month: i64, day: i64, clock: &str) -> Option<i64> {
         (1970..=9999).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day);
     let ticking =
         (0..24).contains(&hour) && (0..60).contains(&minute) && (0..=60).contains(&second);
-    (sane && ticking).then(|| days(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second)
-}
-
-/// Days since 1970 of a date in the Gregorian calendar, by counting years from March.
-fn days(year: i64, month: i64, day: i64) -> i64 {
-    let (year, month) = if month < 3 { (year - 1, month + 9) } else { (year, month - 3) };
-    let leap_days = year / 4 - year / 100 + year / 400;
-    // 719,468 days lie between the March that begins year 0 and 1970.
-    year * 365 + leap_days + (month * 153 + 2) / 5 + day - 1 - 719_468
+    (sane && ticking)
+        .then(|| days_since_1970(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second)
 }
 
 #[cfg(test)]

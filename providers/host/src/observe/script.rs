@@ -46,9 +46,13 @@ section() { printf '%s ' "$1"; base64 -w0; echo; }
 /// One line of JSON for each container. Environments, which may hold secrets, stay where they are.
 pub(crate) const INSPECT: &str = "docker inspect --format '[{{json .Id}},{{json .Name}},{{json .State}},{{json .Config.Labels}},{{json .Image}},{{json .Config.Image}},{{json .Mounts}}]'";
 
-const FILES: &str = r#"regular() { while IFS= read -r p; do [ ! -L "$p" ] && [ -f "$p" ] && printf '%s\0' "$p"; done; }
+/// Shell functions: `regular` passes on which of the paths on its input are plain files, and `sums LIST` prints the
+/// SHA-256 of each plain file of a list of paths, one on a line.
+pub(crate) const SUMS: &str = r#"regular() { while IFS= read -r p; do [ ! -L "$p" ] && [ -f "$p" ] && printf '%s\0' "$p"; done; }
 sums() { printf '%s\n' "$1" | regular | xargs -0 -r sha256sum -z -- | tr '\0' '\n'; }
-printf '%s\n%s\n' "$shown" "$hashed" | sed '/^$/d' | tr '\n' '\0' | xargs -0 -r stat -c '%f %u:%g %U:%G %s %Y %n' -- 2>/dev/null | section stat
+"#;
+
+const FILES: &str = r#"printf '%s\n%s\n' "$shown" "$hashed" | sed '/^$/d' | tr '\n' '\0' | xargs -0 -r stat -c '%f %u:%g %U:%G %s %Y %n' -- 2>/dev/null | section stat
 live=$(sums "$shown")
 { printf '%s\n' "$live"; sums "$hashed"; } | section sums
 "#;
@@ -95,6 +99,7 @@ impl Question {
             // Writing to a text cannot fail.
             let _ = writeln!(script, "{name}={}", quote(&lines.join("\n")));
         }
+        script.push_str(SUMS);
         script.push_str(FILES);
         if !shown.is_empty() {
             let (all, one) = (MAX_TEXTS.to_string(), (MAX_TEXT + 1).to_string());

@@ -9,11 +9,12 @@ use std::fmt::Write as _;
 use super::{Keeping, Push, Source};
 use crate::file::path;
 use crate::manifest;
+use crate::observe::script::SUMS;
 use crate::session::{Part, fill, quote};
 
 const KEEP: &str = r#"r=@HOME@/releases t=@HOME@/@TEMP@/kept
 mkdir -p -- "$r/blobs" "$t" || exit 93
-printf '%s\n' @PATHS@ | while IFS= read -r p; do [ ! -L "$p" ] && [ -f "$p" ] && printf '%s\0' "$p"; done | xargs -0 -r sha256sum -z -- | tr '\0' '\n' >@HOME@/@TEMP@/release.sums || exit 93
+sums "$(printf '%s\n' @PATHS@)" >@HOME@/@TEMP@/release.sums || exit 93
 while IFS= read -r l; do
   h=${l%%  *} p=${l#*  }
   [ -e "$r/blobs/$h" ] || [ -e "$t/$h" ] || cp -- "$p" "$t/$h" || exit 93
@@ -68,7 +69,7 @@ impl Push {
         let Some((id, _)) = &keeping.new else { return String::new() };
         let paths = keeping.paths.iter().map(|path| quote(&format!(".{path}")));
         let paths = paths.collect::<Vec<_>>().join(" ");
-        self.fill_keeping(KEEP, &paths, &id.to_string(), "")
+        format!("{SUMS}{}", self.fill_keeping(KEEP, &paths, &id.to_string(), ""))
     }
 
     /// Sweeps what is no longer kept.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::manifest;
-use crate::observe::script::{INSPECT, PRELUDE, read_manifest};
+use crate::observe::script::{INSPECT, PRELUDE, SUMS, read_manifest};
 use crate::session::{Command, Part, fill, quote};
 
 /// Exit codes of [`read`].
@@ -33,7 +33,7 @@ const LIST: &str = r#"for f in "$r"/*.json; do
 done
 "#;
 
-const SUMS: &str = r#"printf '%s\n' @PATHS@ | while IFS= read -r p; do [ ! -L "$p" ] && [ -f "$p" ] && printf '%s\0' "$p"; done | xargs -0 -r sha256sum -z -- | tr '\0' '\n' | section sums
+const LOOK_AT_FILES: &str = r#"sums "$(printf '%s\n' @PATHS@)" | section sums
 "#;
 
 const DOCKER: &str = r#"for i in @IMAGES@; do docker image inspect --format '{{.Id}}' "$i" >/dev/null 2>&1 || echo "$i"; done | section missing
@@ -98,7 +98,8 @@ impl Look<'_> {
         }
         let list = |words: &mut dyn Iterator<Item = String>| words.collect::<Vec<_>>().join(" ");
         let paths = list(&mut self.paths.iter().map(|path| quote(&format!(".{path}"))));
-        script.push_str(&fill(SUMS, &[("PATHS", Part::Script(&paths))]));
+        script.push_str(SUMS);
+        script.push_str(&fill(LOOK_AT_FILES, &[("PATHS", Part::Script(&paths))]));
         if self.projects {
             let images = list(&mut self.images.iter().map(|image| quote(image)));
             let parts = [("IMAGES", Part::Script(&images)), ("INSPECT", Part::Script(INSPECT))];

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipai_core::release::{Kept, Release as Shown, Releases};
-use ipai_core::{Address, BoxFuture, Events, Outputs, RemoteError, StackId};
+use ipai_core::{Address, BoxFuture, Events, Outputs, RemoteError, Silent, StackId};
 
 use super::{Look, Release, commands, running};
 use crate::batch::Batch;
@@ -21,12 +21,6 @@ pub struct HostReleases {
     stack: StackId,
     home: Address,
     outputs: Outputs,
-}
-
-struct Silent;
-
-impl Events for Silent {
-    fn event(&self, _event: ipai_core::Event) {}
 }
 
 impl HostReleases {
