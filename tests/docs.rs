@@ -3,8 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;
+#[path = "docs/page.rs"]
+mod page;
+#[path = "docs/stage.rs"]
+mod stage;
 
 use common::{Ran, ipai, repository};
+use page::Page;
+use stage::{Stage, parses};
 
 fn document(name: &str) -> String {
     std::fs::read_to_string(repository().join(name)).unwrap()
@@ -45,4 +51,61 @@ fn the_readmes_stack_is_valid() {
     let ran: Ran =
         ipai(folder.path()).arg("-C").arg(folder.path()).arg("validate").output().unwrap().into();
     ran.expect(0).says("Success!");
+}
+
+/// The pages of the manual for whoever runs `stacks/ops`. The reference is not one of them.
+fn pages() -> Vec<(String, Page)> {
+    let names = std::fs::read_dir(repository().join("docs")).unwrap().flatten();
+    let names = names.map(|entry| entry.file_name().into_string().unwrap());
+    let mut names: Vec<String> = names.filter(|name| name != "reference.md").collect();
+    names.sort();
+    assert_eq!(names, ["BACKUP.md", "DNS_TLS.md", "SETUP.md", "UPGRADE.md"]);
+    let read = |name: String| {
+        let page = Page::read(&document(&format!("docs/{name}")));
+        let page = page.unwrap_or_else(|why| panic!("docs/{name}:{why}"));
+        (name, page)
+    };
+    names.into_iter().map(read).collect()
+}
+
+#[test]
+fn what_the_manual_shows_is_what_happens() {
+    let pages = pages();
+    let play = |(name, page): &(String, Page)| {
+        let (wrong, steps) = Stage::new().play(page);
+        println!("docs/{name}: {steps} commands ran");
+        assert!(steps >= 3, "docs/{name} shows hardly anything that can be tried");
+        wrong.into_iter().map(|text| format!("docs/{name}:{text}")).collect::<Vec<_>>()
+    };
+    let wrong: Vec<String> = std::thread::scope(|scope| {
+        let all: Vec<_> = pages.iter().map(|page| scope.spawn(move || play(page))).collect();
+        all.into_iter().flat_map(|page| page.join().unwrap()).collect()
+    });
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_command_and_flag_in_the_manual_exists() {
+    let mut calls = 0;
+    for (name, page) in pages() {
+        for (line, words) in page.calls {
+            assert!(parses(&words), "docs/{name}:{line}: there is no `ipai {}`", words.join(" "));
+            calls += 1;
+        }
+    }
+    println!("{calls} calls parse");
+    assert!(calls > 50, "only {calls}");
+}
+
+#[test]
+fn a_command_or_flag_that_does_not_exist_is_caught() {
+    let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+    for good in ["plan --json", "--env staging secrets recipients add age1…", "exec postgres"] {
+        assert!(parses(&words(good)), "{good}");
+    }
+    for bad in
+        ["backup", "plan --jsn", "secrets steal", "output --format odo", "exec postgres --tty"]
+    {
+        assert!(!parses(&words(bad)), "{bad}");
+    }
 }
