@@ -142,7 +142,8 @@ impl Place {
 
     /// Starts the cloud that lies in the folder; a new one gets its foreign objects.
     pub fn start(&self) -> Cloud {
-        let tool = PathBuf::from(env!("CARGO_BIN_EXE_ipai"));
+        let tool = std::env::var_os("IPAI_MATRIX_TOOL");
+        let tool = tool.map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_ipai")), PathBuf::from);
         let new = !self.cloud().join("world.json").exists();
         self.world.block_on(async {
             let options = HostOptions { folder: self.cloud(), tool, port: 0 };

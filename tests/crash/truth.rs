@@ -75,8 +75,11 @@ fn read(folder: &Path, inside: &str, files: &mut BTreeMap<String, String>) {
         if entry.path().is_dir() {
             read(&entry.path(), &name, files);
         } else if !name.starts_with("/.ipai/") {
-            let text =
-                std::fs::read_to_string(entry.path()).unwrap_or_else(|_| "unreadable".to_owned());
+            let text = match std::fs::read_to_string(entry.path()) {
+                // The cloud is about to delete the droplet, and its files go one by one.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                text => text.unwrap_or_else(|_| "unreadable".to_owned()),
+            };
             let told = match name.as_str() {
                 "/app.env" => format!("{} bytes", text.len()),
                 _ => without_digests(&text),

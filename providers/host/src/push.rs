@@ -104,7 +104,8 @@ impl std::fmt::Debug for Landing {
 
 /// On the way to what is written, nobody may be able to put something else into the way: whoever can change a folder can
 /// lead root's writing elsewhere. Trusted are root, who runs this, and who became root by sudo.
-const GUARD: &str = r#"ways() {
+const GUARD: &str = r#"users=" 0 $(id -u) ${SUDO_UID-0} " groups=" 0 $(id -g) ${SUDO_GID-0} "
+ways() {
   stat -c '%f %u %g %n' -- "$@" 2>/dev/null | while read -r f u g n; do
     w=$((0x$f))
     case $((w >> 12)) in
@@ -112,11 +113,11 @@ const GUARD: &str = r#"ways() {
       10) echo "$n is a symbolic link; name the folder that it leads to" >&2; exit 1 ;;
       *) echo "$n is no folder" >&2; exit 1 ;;
     esac
-    case " 0 $(id -u) ${SUDO_UID-0} " in
+    case $users in
       *" $u "*) ;;
       *) echo "$n belongs to user $u, who could lead what is written there elsewhere; give it to root, or choose another folder" >&2; exit 1 ;;
     esac
-    [ $((w & 16)) = 0 ] || [ $((w & 512)) != 0 ] || case " 0 $(id -g) ${SUDO_GID-0} " in
+    [ $((w & 16)) = 0 ] || [ $((w & 512)) != 0 ] || case $groups in
       *" $g "*) ;;
       *) echo "$n can be changed by the group $g; run chmod g-w, or choose another folder" >&2; exit 1 ;;
     esac

@@ -1,0 +1,50 @@
+//! What goes wrong: each deployment that fails ends with the old release serving, and says what to do.
+
+use crate::common::Ran;
+use crate::lab::Lab;
+use crate::life::serves;
+
+/// Applies what must fail; what the host served before is served again, and the change is planned once more.
+fn fails(lab: &Lab, file: &str, from: &str, to: &str) -> Ran {
+    let releases = lab.ipai(&["releases"]).expect(0).out;
+    lab.edit(file, from, to);
+    let ran = lab.ipai(&["apply", "--auto-approve", "--detailed-exitcode"]).expect(6);
+    serves(lab);
+    lab.ipai(&["plan", "--detailed-exitcode"]).expect(2).keeps_quiet_about("drifted");
+    assert_eq!(lab.ipai(&["releases"]).expect(0).out, releases);
+    lab.edit(file, to, from);
+    lab.expect_nothing_left();
+    ran
+}
+
+pub(crate) fn unknown_tag(lab: &Lab) {
+    let before = lab.starts();
+    let ran = fails(lab, "stack.toml", "focalboard:7.11.4", "focalboard:7.11.99");
+    ran.says("pull the images").says("7.11.99").says("The last release is served again.");
+    assert_eq!(lab.starts(), before, "nothing was restarted");
+}
+
+pub(crate) fn broken_caddyfile(lab: &Lab) {
+    let before = lab.starts();
+    let ran = fails(lab, "caddy/Caddyfile", "X-Content-Type-Options nosniff", "} } broken");
+    ran.says("Caddyfile");
+    assert_eq!(lab.starts(), before, "nothing was restarted");
+}
+
+pub(crate) fn wrong_password(lab: &Lab) {
+    lab.edit("stack.toml", "timeout = \"20m\"", "timeout = \"90s\"");
+    lab.expect_nothing_left();
+    let right = "DB_POSTGRESDB_PASSWORD={{ secret.n8n_db_password }}";
+    let ran = fails(lab, "env/n8n.env", right, "DB_POSTGRESDB_PASSWORD=wrong");
+    ran.says("service n8n").says("password authentication failed").says("served again");
+}
+
+pub(crate) fn never_healthy(lab: &Lab) {
+    let ran = fails(
+        lab,
+        "docker/compose.yaml",
+        "image: {{ var.focalboard_image }}\n",
+        "image: {{ var.focalboard_image }}\n    command: [sh, -c, \"echo it will not start; sleep 100000\"]\n",
+    );
+    ran.says("service focalboard is unhealthy").says("it will not start").says("served again");
+}
