@@ -334,12 +334,15 @@ impl Place {
         }
     }
 
-    /// Tells whether the login user may not be there yet: cloud-init makes it, and sshd may be up before.
-    pub(crate) fn may_lack_user(&self, error: &SessionError) -> bool {
+    /// Tells whether the host may be half made: sshd may be up before cloud-init has made the login user, and is
+    /// started anew by it, in the midst of somebody's key exchange.
+    pub(crate) fn may_be_half_made(&self, error: &SessionError) -> bool {
         let login = matches!(
             error,
             SessionError::Connect(
-                SshError::AuthRefused { .. } | SshError::NoIdentityAccepted { .. }
+                SshError::AuthRefused { .. }
+                    | SshError::NoIdentityAccepted { .. }
+                    | SshError::Handshake { .. }
             )
         );
         self.young && (login || matches!(error, SessionError::SudoRefused { .. }))

@@ -200,7 +200,7 @@ impl LockStore for HostLock {
 }
 
 fn is_booting(place: &Place, error: &SessionError) -> bool {
-    place.young && (place.may_be_booting(error) || place.may_lack_user(error))
+    place.young && (place.may_be_booting(error) || place.may_be_half_made(error))
 }
 
 /// Reads what [`LOOK`] says; nothing when that is not a whole answer.

@@ -12,7 +12,7 @@ use crate::observe::answer::Answer;
 use crate::observe::script::{PRELUDE, read_manifest};
 use crate::session::{Command, Output, SessionError};
 
-/// How long a host may answer and still refuse the login user, who is made during its first boot.
+/// How long a host may answer and still refuse the login user, who is made during its first boot, or a key exchange.
 const LOGIN_GRACE: Duration = Duration::from_secs(90);
 
 const BOOT: &str =
@@ -88,8 +88,8 @@ impl Wait<'_> {
             return Ok(format!("waiting for SSH on {at}"));
         }
         let since = *refused_since.get_or_insert_with(Instant::now);
-        if self.place.may_lack_user(error) && since.elapsed() < LOGIN_GRACE {
-            return Ok(format!("waiting for the login user {} on {at}", self.settings.user));
+        if self.place.may_be_half_made(error) && since.elapsed() < LOGIN_GRACE {
+            return Ok(format!("waiting until {at} lets {} in", self.settings.user));
         }
         Err(failure::of_session("reach the host", error))
     }
