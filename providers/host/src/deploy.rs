@@ -17,9 +17,9 @@ use crate::compose::project::{Project as Model, Service};
 use crate::compose::{SERVICES, reloads};
 use crate::failure;
 use crate::file::text;
-use crate::manifest::{HashRecord, ImageRecord, ProjectRecord};
+use crate::manifest::{HashRecord, ImageRecord, Manifest, ProjectRecord};
 use crate::observe::answer::Answer;
-use crate::observe::containers::{Container, DRIFTED_CONFIGURATION, by_service};
+use crate::observe::containers::{Container, DRIFTED_CONFIGURATION, Wanted, by_service};
 use crate::session::Command;
 use back::Way;
 use commands::{INVALID, Project};
@@ -136,11 +136,12 @@ impl<'a> Deployment<'a> {
     /// The whole way: check, land, start, reload, wait, write down.
     async fn forward(&self, batch: &mut Batch<'_>) -> Result<(), Setback> {
         let before = self.check(batch).await?;
+        let replaced = self.replaced(&before, batch.manifest().map_err(Setback::Host)?);
         self.may_begin(batch)?;
         self.land(batch).await.map_err(Setback::Host)?;
         self.may_begin(batch)?;
         let rollout = &self.rollout;
-        rollout.begin(batch, &self.command()).await?;
+        rollout.begin(batch, &self.command(&replaced)).await?;
         let after = rollout.until_up(batch).await?;
         self.reload(batch, before.containers(), &after).await?;
         let healthy = rollout.until_healthy(batch).await;
@@ -227,8 +228,24 @@ impl<'a> Deployment<'a> {
         batch.push(changes).await
     }
 
+    /// The services that run with another configuration than the wanted one.
+    fn replaced<'s>(&self, asked: &'s Answer, manifest: &Manifest) -> Vec<&'s str> {
+        let project = self.rollout.project.name;
+        let services = by_service(asked.containers(), project);
+        let record = manifest.projects.get(project);
+        let is_another = |(name, asked): &(&String, &String)| {
+            let record = record.and_then(|record| record.hashes.get(*name));
+            let wanted = Wanted { asked: asked.as_str(), record };
+            let containers = services.get(name.as_str());
+            containers.is_some_and(|all| all.iter().any(|container| !wanted.is_of(container)))
+        };
+        let hashes = asked.hashes.get(&0).and_then(|hashes| hashes.as_ref().ok());
+        let all = hashes.into_iter().flatten();
+        all.filter(is_another).map(|(name, _)| name.as_str()).collect()
+    }
+
     /// The command that starts the deployment.
-    fn command(&self) -> Command {
+    fn command(&self, replaced: &[&str]) -> Command {
         let started = || self.model.services.iter().filter(|(_, service)| service.started);
         let names = |which: fn(&Service) -> bool| -> Vec<&str> {
             started().filter(|(_, service)| which(service)).map(|(name, _)| name.as_str()).collect()
@@ -236,7 +253,7 @@ impl<'a> Deployment<'a> {
         let (pulled, built) = (names(|service| service.pulled), names(|service| service.built));
         let anew = self.drifted.iter().filter(|name| !self.reloads.contains_key(*name));
         let anew: Vec<&str> = anew.map(String::as_str).collect();
-        self.rollout.project.start(&pulled, &built, &anew)
+        self.rollout.project.start(&pulled, &built, replaced, &anew)
     }
 
     /// Lets services take their files in that do so by themselves; one that was just started has done it.

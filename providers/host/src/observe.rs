@@ -132,7 +132,8 @@ impl Look {
         let output = match link.run(settings, &place, &command).await {
             Ok(output) => output,
             Err(error)
-                if place.young && (place.may_be_booting(&error) || place.may_be_half_made(&error)) =>
+                if place.young
+                    && (place.may_be_booting(&error) || place.may_be_half_made(&error)) =>
             {
                 return Ok(self.not_ready());
             }

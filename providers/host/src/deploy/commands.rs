@@ -102,9 +102,16 @@ impl Project<'_> {
 
     /// Starts pulling, building and `up` in the background, so that a cut link stops none of it and its progress can
     /// be looked at. Images are fetched before anything stops: `pulled` are named, because the policy on the command
-    /// line overrides each service's own, `never` too. `anew` are services to create again although Compose sees no
-    /// reason.
-    pub(super) fn start(&self, pulled: &[&str], built: &[&str], anew: &[&str]) -> Command {
+    /// line overrides each service's own, `never` too. Compose creates what depends on a service again together with
+    /// it, so those whose containers are to be `replaced` get new ones first, named and so without what depends on them;
+    /// `up` starts them in their order. `anew` are services to create again although Compose sees no reason.
+    pub(super) fn start(
+        &self,
+        pulled: &[&str],
+        built: &[&str],
+        replaced: &[&str],
+        anew: &[&str],
+    ) -> Command {
         let compose = self.compose();
         let list =
             |names: &[&str]| names.iter().map(|name| quote(name)).collect::<Vec<_>>().join(" ");
@@ -118,14 +125,13 @@ impl Project<'_> {
         if !built.is_empty() {
             let _ = write!(steps, "step build {compose} build {} &&\n  ", list(built));
         }
-        let _ = write!(steps, "step up {compose} up -d --remove-orphans --no-build");
-        if !anew.is_empty() {
-            let _ = write!(
-                steps,
-                " &&\n  step up {compose} up -d --no-build --no-deps --force-recreate {}",
-                list(anew)
-            );
+        for (names, forced) in [(replaced, ""), (anew, " --force-recreate")] {
+            if !names.is_empty() {
+                let create = "up --no-start --no-build";
+                let _ = write!(steps, "step up {compose} {create}{forced} {} &&\n  ", list(names));
+            }
         }
+        let _ = write!(steps, "step up {compose} up -d --remove-orphans --no-build");
         self.command("bring the project up", &self.fill(START, &steps))
     }
 
@@ -201,12 +207,13 @@ mod tests {
 
     #[test]
     fn images_come_before_anything_stops() {
-        let script = PROJECT.start(&["db", "app"], &["web"], &["app"]).script;
+        let script = PROJECT.start(&["db", "app"], &["web"], &["db"], &["app"]).script;
         let steps = [
             "step pull COMPOSE pull --quiet --policy missing 'db' 'app' &&",
             "step build COMPOSE build 'web' &&",
-            "step up COMPOSE up -d --remove-orphans --no-build &&",
-            "step up COMPOSE up -d --no-build --no-deps --force-recreate 'app'",
+            "step up COMPOSE up --no-start --no-build 'db' &&",
+            "step up COMPOSE up --no-start --no-build --force-recreate 'app' &&",
+            "step up COMPOSE up -d --remove-orphans --no-build",
         ];
         let steps = steps.map(|step| step.replace("COMPOSE", COMPOSE)).join("\n  ");
         assert!(script.contains(&steps), "{script}");
@@ -231,7 +238,7 @@ mod tests {
     #[test]
     fn a_folder_that_is_named_like_a_place_of_a_script_stays_itself() {
         let project = Project { directory: "/opt/@PROJECT@@STEPS@", ..PROJECT };
-        for script in [project.check(Vec::new()).script, project.start(&[], &[], &[]).script] {
+        for script in [project.check(Vec::new()).script, project.start(&[], &[], &[], &[]).script] {
             assert!(script.contains("'/opt/@PROJECT@@STEPS@'"), "{script}");
         }
     }
@@ -240,8 +247,8 @@ mod tests {
     fn every_script_is_posix_shell() {
         let commands = [
             PROJECT.check(Vec::new()),
-            PROJECT.start(&["a"], &["a"], &[]),
-            PROJECT.start(&[], &[], &[]),
+            PROJECT.start(&["a"], &["a"], &["a"], &[]),
+            PROJECT.start(&[], &[], &[], &[]),
             PROJECT.start_again(&[("sha256:0", "a:1")]),
             PROJECT.pull_image("a:1"),
             PROJECT.look(),

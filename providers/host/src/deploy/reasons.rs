@@ -10,6 +10,9 @@ use crate::observe::answer::Answer;
 use crate::observe::containers::{Container, by_service};
 use crate::session::Output;
 
+const PATIENCE: &str =
+    "raise `timeout` when the host needs longer; applying again goes on from here";
+
 impl Rollout<'_> {
     /// Why pulling, building or `up` failed: a service that broke, else what Compose said last.
     pub(super) async fn failed(
@@ -71,15 +74,27 @@ impl Rollout<'_> {
         )
     }
 
-    pub(super) fn late(&self, what: &str, pending: &str) -> RemoteError {
-        let tail = if pending.is_empty() { String::new() } else { format!(" for {pending}") };
-        let cause = format!("{what}{tail} after {} s", self.timeout.as_secs());
-        RemoteError::new(
-            Fault::TimedOut,
-            format!("bring the project {} up", self.project.name),
-            cause,
-        )
-        .hint("raise `timeout` when the host needs longer; applying again goes on from here")
+    /// Why it took too long: the service that came up and did not get well, else what was waited for.
+    pub(super) async fn late(
+        &self,
+        batch: &mut Batch<'_>,
+        phase: &str,
+        containers: &[Container],
+    ) -> RemoteError {
+        let pending = self.pending(containers);
+        let is = |word: &&str| pending.iter().find(|(_, is)| is == word);
+        let slow = ["restarting", "unhealthy", "starting"].iter().find_map(is);
+        let Some((name, word)) = slow.filter(|_| phase == "up") else {
+            return self.too_slow(&format!("still {}", self.doing(phase, containers)));
+        };
+        let late = format!("{word} after {} s", self.timeout.as_secs());
+        self.unhealthy(batch, name, &late, containers).await.hint(PATIENCE)
+    }
+
+    pub(super) fn too_slow(&self, what: &str) -> RemoteError {
+        let doing = format!("bring the project {} up", self.project.name);
+        let cause = format!("{what} after {} s", self.timeout.as_secs());
+        RemoteError::new(Fault::TimedOut, doing, cause).hint(PATIENCE)
     }
 }
 

@@ -41,7 +41,7 @@ impl Rollout<'_> {
                     sleep(pause(batch.settings.poll, round)).await;
                     round += 1;
                 }
-                BUSY => return Err(self.late("an earlier deployment still goes on", "")),
+                BUSY => return Err(self.too_slow("an earlier deployment still goes on")),
                 exit => {
                     let cause = failure::or_silence(&output.stderr, exit);
                     return Err(RemoteError::new(Fault::Refused, command.name, cause));
@@ -69,12 +69,7 @@ impl Rollout<'_> {
                 exit => return Err(self.failed(batch, exit, &answer).await),
             }
             if began.elapsed() >= self.timeout {
-                let pending = self.pending(containers);
-                let words = pending.iter().map(|(name, word)| format!("{name} ({word})"));
-                return Err(self.late(
-                    &format!("still {}", self.doing(&phase, containers)),
-                    &words.collect::<Vec<_>>().join(", "),
-                ));
+                return Err(self.late(batch, &phase, containers).await);
             }
             sleep(pause(batch.settings.poll, round)).await;
             round += 1;
@@ -164,7 +159,7 @@ impl Rollout<'_> {
         Some((name.clone(), self.pending(containers).remove(name)?))
     }
 
-    fn doing(&self, phase: &str, containers: &[Container]) -> String {
+    pub(super) fn doing(&self, phase: &str, containers: &[Container]) -> String {
         match phase {
             "pull" => "pulling images".to_owned(),
             "build" => "building images".to_owned(),

@@ -142,7 +142,7 @@ pub(crate) struct Wanted<'a> {
 impl Wanted<'_> {
     /// Tells whether a container has the wanted configuration: its label says so, or both names are still the ones
     /// that were written down together.
-    fn is_of(&self, container: &Container) -> bool {
+    pub(crate) fn is_of(&self, container: &Container) -> bool {
         let label = container.config_hash();
         let recorded = |record: &HashRecord| {
             record.asked == self.asked && label == Some(record.label.as_str())
