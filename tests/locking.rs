@@ -219,7 +219,9 @@ fn signs_of_life_keep_a_lock_longer_than_its_lease() {
     let slow = spawn(command);
     wait_until("the lock", || locks(&world).len() == 1);
     while locks(&world).len() == 1 && changes(&world) == 0 {
-        assert_eq!(world.run(&["lock", "release"]).code, 1, "a live lock is refused");
+        let code = world.run(&["lock", "release"]).code;
+        // Meanwhile the run may have come to its end and given it back.
+        assert!(code == 1 || changes(&world) > 0, "a live lock is refused");
         std::thread::sleep(Duration::from_millis(300));
     }
     finish(slow).expect(2);
