@@ -53,12 +53,12 @@ fn all_blows(name: &str, at: u64, request: u64) -> Vec<Blow> {
         blows.extend(ANSWERS.into_iter().map(|how| Blow { at: request, how }));
     } else {
         // One that only looks is as good as over once it has begun; files can be torn at any time.
-        let tenths = match name {
-            "push files" => (0..10).step_by(2),
-            _ if name.starts_with("look") || name.starts_with("see") => (0..0).step_by(1),
-            _ => (0..10).step_by(5),
+        let tenths: &[u8] = match name {
+            "push files" => &[0, 2, 4, 6, 8],
+            _ if name.starts_with("look") || name.starts_with("see") => &[],
+            _ => &[0, 5],
         };
-        blows.extend(tenths.map(|tenths| Blow { at, how: How::Midway(tenths) }));
+        blows.extend(tenths.iter().map(|tenths| Blow { at, how: How::Midway(*tenths) }));
     }
     blows
 }

@@ -33,10 +33,7 @@ impl Ops {
     }
 
     fn edit(&self, name: &str, from: &str, to: &str) {
-        let path = self.stack().join(name);
-        let text = std::fs::read_to_string(&path).unwrap();
-        assert!(text.contains(from), "{name} lacks {from}");
-        std::fs::write(path, text.replacen(from, to, 1)).unwrap();
+        common::replace_first(&self.stack().join(name), from, to);
     }
 
     fn live_through_a_life(&self) {

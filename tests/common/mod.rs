@@ -130,6 +130,14 @@ pub fn settled_by(command: &Command, ran: Ran, run: impl FnOnce(Command) -> Ran)
     ran
 }
 
+/// Replaces a text where it stands first in a file; it must be there.
+#[track_caller]
+pub fn replace_first(path: &Path, from: &str, to: &str) {
+    let text = std::fs::read_to_string(path).unwrap();
+    assert!(text.contains(from), "{} lacks {from}", path.display());
+    std::fs::write(path, text.replacen(from, to, 1)).unwrap();
+}
+
 pub fn copy_folder(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {

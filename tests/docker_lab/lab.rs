@@ -75,9 +75,7 @@ impl Lab {
 
     /// Edits a file of the stack as its user would.
     pub(crate) fn edit(&self, name: &str, from: &str, to: &str) {
-        let text = std::fs::read_to_string(self.file(name)).unwrap();
-        assert!(text.contains(from), "{name} lacks {from}");
-        std::fs::write(self.file(name), text.replacen(from, to, 1)).unwrap();
+        common::replace_first(&self.file(name), from, to);
     }
 
     pub(crate) fn command(&self, words: &[&str]) -> Command {

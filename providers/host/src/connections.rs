@@ -334,6 +334,11 @@ impl Place {
         }
     }
 
+    /// Tells whether a failure is what a host answers that was created just now, so that nothing is wrong with it.
+    pub(crate) fn is_in_the_making(&self, error: &SessionError) -> bool {
+        self.young && (self.may_be_booting(error) || self.may_be_half_made(error))
+    }
+
     /// Tells whether the host may be half made: sshd may be up before cloud-init has made the login user, and is
     /// started anew by it, in the midst of somebody's key exchange.
     pub(crate) fn may_be_half_made(&self, error: &SessionError) -> bool {

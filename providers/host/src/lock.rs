@@ -17,7 +17,7 @@ use tokio::sync::Mutex;
 use crate::connections::{Connections, Link, Place};
 use crate::failure;
 use crate::manifest;
-use crate::session::{Command, Output, Part, SessionError, fill};
+use crate::session::{Command, Output, Part, fill};
 
 /// How long one command may take once the session stands.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -94,7 +94,7 @@ impl HostLock {
         let mut link = self.link.lock().await;
         match link.run(self.connections.settings(), &place, &command).await {
             Ok(_) => Ok(true),
-            Err(error) if is_booting(&place, &error) => Ok(false),
+            Err(error) if place.is_in_the_making(&error) => Ok(false),
             Err(error) => Err(self.name(failure::of_session(command.name, &error))),
         }
     }
@@ -197,10 +197,6 @@ impl LockStore for HostLock {
     fn release<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<(), RemoteError>> {
         Box::pin(self.release(id))
     }
-}
-
-fn is_booting(place: &Place, error: &SessionError) -> bool {
-    place.young && (place.may_be_booting(error) || place.may_be_half_made(error))
 }
 
 /// Reads what [`LOOK`] says; nothing when that is not a whole answer.

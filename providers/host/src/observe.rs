@@ -131,12 +131,7 @@ impl Look {
         let command = Command::new("look at the host", script, settings.command_limit).stdin(stdin);
         let output = match link.run(settings, &place, &command).await {
             Ok(output) => output,
-            Err(error)
-                if place.young
-                    && (place.may_be_booting(&error) || place.may_be_half_made(&error)) =>
-            {
-                return Ok(self.not_ready());
-            }
+            Err(error) if place.is_in_the_making(&error) => return Ok(self.not_ready()),
             Err(error) => return Err(self.name(failure::of_session(command.name, &error))),
         };
         if output.exit != 0 {
