@@ -1,5 +1,5 @@
-//! A host with a full disk, a read-only file system, no Docker or a wrong clock, or one that reboots: the error says so, nothing is left
-//! half done, and once the host is well again the next apply ends the work.
+//! A host with a full disk, a read-only file system, no Docker or a wrong clock, one that reboots, a file that its own
+//! program refuses: the error says so, nothing is left half done, and once the host is well again the next apply ends the work.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use common::World;
 use ipai_simulator::seam::{Boot, Hosts};
+use ipai_simulator::tools::{Answer, ToolFaults};
 
 /// The stack's folder on the host.
 const FOLDER: &str = "/opt/ipai/shop";
@@ -196,4 +197,37 @@ fn a_reboot_in_the_middle_of_a_push_is_survived() {
     assert!(output.status.success() || said.contains("hint: "), "{said}");
     world.apply();
     assert_eq!(std::fs::read_to_string(&page).unwrap(), new);
+}
+
+#[test]
+fn a_file_that_its_program_refuses_never_reaches_the_host() {
+    let world = World::new();
+    let validated = "content = { file = \"Caddyfile\" }\nvalidate = [\"caddy\", \"validate\"]\nvalidate_image = \"caddy:2.8.4\"";
+    world.edit("stack.toml", "content = { file = \"Caddyfile\" }", validated);
+    world.apply();
+    let file = world.host_path("/opt/ipai/shop/proxy/Caddyfile");
+    let lies = || (world.container("proxy"), std::fs::read(&file).unwrap());
+    let before = lies();
+    let refuse = Answer {
+        contains: "caddy:2.8.4 caddy validate".into(),
+        while_fed: Some("broken".into()),
+        exit: 1,
+        stderr: "Error: adapting config: unrecognized argument".into(),
+        ..Answer::default()
+    };
+    let faults = ToolFaults { answers: vec![refuse], ..ToolFaults::default() };
+    faults.save(world.host().base()).unwrap();
+    world.edit("Caddyfile", "app:8080", "app:8080 broken");
+    world.edit("stack.toml", "greeting = \"hello\"", "greeting = \"good day\"");
+    let ran = world
+        .run(&["apply", "--auto-approve", "--detailed-exitcode"])
+        .expect(1)
+        .says("cannot validate a file")
+        .says("nothing was written");
+    ran.says("/opt/ipai/shop/proxy/Caddyfile: Error: adapting config: unrecognized argument");
+    assert_eq!(lies(), before);
+    let plan = world.run(&["plan", "--detailed-exitcode"]).expect(2).says("~ host.file.page");
+    plan.says("~ host.file.proxy").keeps_quiet_about("drifted");
+    world.edit("Caddyfile", "app:8080 broken", "app:8081");
+    world.apply();
 }

@@ -6,7 +6,7 @@ use ipai_core::{Content, DesiredResource, Fault, Job, RemoteError, Value, Verb, 
 
 use crate::file::text;
 use crate::manifest::{FileRecord, Manifest, ProjectRecord};
-use crate::push::{Keeping, Landing, Push, Source};
+use crate::push::{Keeping, Landing, Push, Source, Validation};
 use crate::release::Snapshot;
 
 /// What is to change on one host.
@@ -87,6 +87,7 @@ impl Changes {
             content: content.into(),
             mode: mode.to_owned(),
             owner: "root:root".to_owned(),
+            validation: None,
         });
         let address = record.address.to_string();
         self.claim.projects.insert(project.to_owned(), record.clone());
@@ -165,7 +166,7 @@ impl Changes {
     /// Puts a file back as it was kept.
     pub(crate) fn put_back(&mut self, path: &str, content: Source, mode: &str, owner: &str) {
         let (path, mode, owner) = (path.to_owned(), mode.to_owned(), owner.to_owned());
-        self.files.push(Landing { path, content, mode, owner });
+        self.files.push(Landing { path, content, mode, owner, validation: None });
     }
 
     /// Takes a path away that is no longer to be there; the manifest has to be without it already.
@@ -234,6 +235,7 @@ fn landing(wanted: &DesiredResource) -> Result<(Landing, FileRecord), RemoteErro
         content: expose(content)?.into(),
         mode: wanted.text("mode").unwrap_or(default).to_owned(),
         owner: wanted.text("owner").unwrap_or("root:root").to_owned(),
+        validation: Validation::of(wanted.texts("validate"), wanted.text("validate_image")),
     };
     let record = FileRecord {
         address: wanted.address.clone(),

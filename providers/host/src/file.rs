@@ -52,6 +52,22 @@ const SCHEMA: &[Attribute] = &[
         change: Change::Update,
         doc: "User and group, each by name or number: \"root:root\", \"2000:2000\".",
     },
+    Attribute {
+        name: "validate",
+        kind: Kind::List(&Kind::Text),
+        default: Default::EmptyList,
+        change: Change::Local,
+        doc: "A command that reads a new content on its standard input before anything is written: \
+              `[\"visudo\", \"-cf\", \"-\"]`. When it fails, nothing of the push happens.",
+    },
+    Attribute {
+        name: "validate_image",
+        kind: Kind::Text,
+        default: Default::Absent,
+        change: Change::Local,
+        doc: "The image in which `validate` runs, in a container of its own without a network; left out, it runs on \
+              the host itself. A host without Docker passes over it.",
+    },
 ];
 
 impl ResourceType for FileType {
@@ -92,6 +108,7 @@ impl ResourceType for FileType {
         check_path(draft);
         check_owner(draft);
         check_mode(draft);
+        check_validate(draft);
     }
 
     fn identity(&self, attributes: &Attributes) -> Option<String> {
@@ -167,6 +184,23 @@ fn check_mode(draft: &mut Draft<'_>) {
             Some(mode) => draft.set("mode", Value::text(mode.to_string())),
         },
     }
+}
+
+fn check_validate(draft: &mut Draft<'_>) {
+    let words = draft.resource.texts("validate");
+    let image = draft.text("validate_image");
+    let problem = if words.first().is_some_and(|program| program.is_empty()) {
+        Diagnostic::error("Not a command").detail("`validate` begins with an empty word.")
+    } else if words.is_empty() && image.is_some() {
+        Diagnostic::error("An image without a command")
+            .detail("`validate_image` says where `validate` runs, and there is none.")
+    } else if image.is_some_and(|image| image.is_empty() || image.starts_with('-')) {
+        Diagnostic::error("Not an image")
+    } else {
+        return;
+    };
+    let hint = "write it as validate = [\"program\", \"argument\"]";
+    draft.error("validate", problem.hint(hint));
 }
 
 #[cfg(test)]

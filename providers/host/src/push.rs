@@ -6,6 +6,7 @@
 
 mod keep;
 mod stream;
+mod validate;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -17,6 +18,8 @@ use crate::failure;
 use crate::file::path;
 use crate::manifest;
 use crate::session::{Command, Output, Part, fill, quote};
+
+pub(crate) use validate::Validation;
 
 /// The most paths in one call of a tool; far below the system's limit for arguments.
 const CHUNK: usize = 200;
@@ -87,12 +90,14 @@ pub(crate) struct Landing {
     pub(crate) content: Source,
     pub(crate) mode: String,
     pub(crate) owner: String,
+    /// What has to find the content good before anything is written.
+    pub(crate) validation: Option<Validation>,
 }
 
 impl std::fmt::Debug for Landing {
     /// Leaves the content out: it may be secret.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { path, content, mode, owner } = self;
+        let Self { path, content, mode, owner, .. } = self;
         match content {
             Source::Bytes(bytes) => {
                 write!(f, "Landing({path} {mode} {owner}, {} bytes)", bytes.len())
@@ -104,7 +109,8 @@ impl std::fmt::Debug for Landing {
 
 /// On the way to what is written, nobody may be able to put something else into the way: whoever can change a folder can
 /// lead root's writing elsewhere. Trusted are root, who runs this, and who became root by sudo.
-const GUARD: &str = r#"users=" 0 $(id -u) ${SUDO_UID-0} " groups=" 0 $(id -g) ${SUDO_GID-0} "
+const GUARD: &str = r#"i=$(id) u=${i#uid=} g=${i#*gid=}
+users=" 0 ${u%%[!0-9]*} ${SUDO_UID-0} " groups=" 0 ${g%%[!0-9]*} ${SUDO_GID-0} "
 ways() {
   stat -c '%f %u %g %n' -- "$@" 2>/dev/null | while read -r f u g n; do
     w=$((0x$f))
@@ -130,7 +136,9 @@ free() {
 "#;
 
 const CHECKED: &str = r#"umask 077
-(umask 022; mkdir -p -- @STACK@) && mkdir -p -- @HOME@ || exit 82
+need() { for f; do [ -d "$f" ] || { (umask 022; mkdir -p -- "$@"); return; }; done; }
+sweep() { for f; do [ ! -e "$f" ] && [ ! -L "$f" ] || { rm -rf -- "$@"; return; }; done; }
+[ -d @HOME@ ] || { need @STACK@ && mkdir -p -- @HOME@; } || exit 82
 case $(sha256sum 2>/dev/null <@HOME@/manifest.json) in
   @RECORD@'  -') exit 0 ;;
   @EXPECTED@|@CLAIM@'  -') ;;
@@ -142,11 +150,10 @@ const UNPACK: &str = "tar -xzmf - --no-same-owner || exit 83\n";
 
 const VERIFY: &str = r#"[ "$(wc -l <@HOME@/@TEMP@/sums)" = @COUNT@ ] || exit 84
 sha256sum --quiet --strict -c @HOME@/@TEMP@/sums || exit 85
-own() { o=$1 m=$2; shift 2; chown -h -- "$o" "$@" && chmod -- "$m" "$@" && sync -- "$@"; }
 land() { d=$1; shift; mv -f -t "$d" -- "$@"; }
 "#;
 
-const CLAIM: &str = "sync -- @HOME@/@TEMP@/claim.json @HOME@/@TEMP@/manifest.json && mv -f -T -- @HOME@/@TEMP@/claim.json @HOME@/manifest.json || exit 90\n";
+const CLAIM: &str = "mv -f -T -- @HOME@/@TEMP@/claim.json @HOME@/manifest.json || exit 90\n";
 
 const RECORD: &str = "mv -f -T -- @HOME@/@TEMP@/manifest.json @HOME@/manifest.json && sync -- @HOME@/manifest.json @HOME@ || exit 90\n";
 
@@ -161,6 +168,8 @@ impl Push {
         let stdin = stream::pack(self).map_err(|error| {
             RemoteError::new(Fault::Refused, "pack the files", error.to_string())
         })?;
+        let validates = self.files.iter().any(|file| file.validation.is_some());
+        let limit = if validates { limit + validate::LIMIT } else { limit };
         Ok(Command::new("push files", self.script(), limit).stdin(stdin))
     }
 
@@ -176,17 +185,25 @@ impl Push {
             quoted(folders.keys().map(|folder| format!(".{folder}")).collect()).chunks(CHUNK)
         {
             // Writing to a text cannot fail, here and below.
-            let _ = writeln!(script, "(umask 022; mkdir -p -- {}) || exit 82", chunk.join(" "));
+            let _ = writeln!(script, "need {} || exit 82", chunk.join(" "));
         }
         self.clean_up(&mut script, &folders);
         script.push_str(UNPACK);
         self.fetch(&mut script);
         script.push_str(&self.fill_in(VERIFY));
-        for ((owner, mode), paths) in self.owned() {
+        self.validate(&mut script);
+        for (change, paths) in self.owned() {
             for chunk in quoted(paths).chunks(CHUNK) {
-                let _ =
-                    writeln!(script, "own {} {mode} {} || exit 86", quote(owner), chunk.join(" "));
+                let _ = writeln!(script, "{change} {} || exit 86", chunk.join(" "));
             }
+        }
+        let own = ["claim.json", "manifest.json"];
+        let home = manifest::folder(&self.stack);
+        let arrived = self.files.iter().map(|file| path::split(&file.path));
+        let arrived = arrived.chain(own.map(|name| (home.as_str(), name)));
+        let arrived = arrived.map(|(folder, name)| format!(".{}", self.place(folder, name)));
+        for chunk in quoted(arrived.collect()).chunks(CHUNK) {
+            let _ = writeln!(script, "sync -- {} || exit 87", chunk.join(" "));
         }
         script.push_str(&self.fill_in(CLAIM));
         for (folder, names) in &folders {
@@ -224,7 +241,7 @@ impl Push {
         let own: Vec<String> =
             all.iter().map(|folder| quote(&format!(".{folder}/{}", self.temporary()))).collect();
         for chunk in left.chunks(CHUNK) {
-            let _ = writeln!(script, "rm -rf -- {}", chunk.join(" "));
+            let _ = writeln!(script, "sweep {}", chunk.join(" "));
         }
         let _ = writeln!(script, "trap {} EXIT", quote(&format!("rm -rf -- {}", own.join(" "))));
     }
@@ -285,15 +302,20 @@ impl Push {
         format!("{}/{}/{name}", folder.trim_end_matches('/'), self.temporary())
     }
 
-    /// Temporary paths by owner and mode. Files are unpacked readable by root alone; the owner is set before the mode.
-    fn owned(&self) -> BTreeMap<(&str, &str), Vec<String>> {
-        let mut owned: BTreeMap<(&str, &str), Vec<String>> = BTreeMap::new();
+    /// What gives files their owners and then their modes, each with its temporary paths. Files are unpacked readable by
+    /// root alone, and every owner is set before any mode.
+    fn owned(&self) -> Vec<(String, Vec<String>)> {
+        let (mut owners, mut modes) = (BTreeMap::new(), BTreeMap::new());
         for file in &self.files {
             let (folder, name) = path::split(&file.path);
             let place = format!(".{}", self.place(folder, name));
-            owned.entry((&file.owner, &file.mode)).or_default().push(place);
+            owners.entry(&file.owner).or_insert_with(Vec::new).push(place.clone());
+            modes.entry(&file.mode).or_insert_with(Vec::new).push(place);
         }
-        owned
+        let owners =
+            owners.into_iter().map(|(owner, all)| (format!("chown -h -- {}", quote(owner)), all));
+        let modes = modes.into_iter().map(|(mode, all)| (format!("chmod -- {mode}"), all));
+        owners.chain(modes).collect()
     }
 
     /// Why a push failed, in words that name the step and the file.
@@ -309,6 +331,7 @@ impl Push {
             88 => "put the files into place",
             89 => "remove files",
             90 => "write the manifest",
+            95 => "validate a file",
             93 => "keep the release",
             94 => "take the files out of what the host keeps",
             92 => "use the folders",
@@ -316,9 +339,13 @@ impl Push {
         };
         let words =
             output.stderr.replace(&format!("/{}/", self.temporary()), "/").replace("./", "/");
-        let cause = failure::or_silence(&first_lines(&words), output.exit);
+        let words = if output.exit == 95 { words } else { first_lines(&words) };
+        let cause = failure::or_silence(&words, output.exit);
         let mut error = RemoteError::new(Fault::Refused, doing, cause);
-        error.hint = failure::remedy(&words).map(str::to_owned);
+        error.hint = match output.exit {
+            95 => Some("nothing was written; correct the file and apply again".to_owned()),
+            _ => failure::remedy(&words).map(str::to_owned),
+        };
         Err(error)
     }
 

@@ -7,7 +7,7 @@ use super::*;
 
 fn landing(path: &str, content: &str) -> Landing {
     let mode = "0640".to_owned();
-    Landing { path: path.into(), content: content.into(), mode, owner: owner() }
+    Landing { path: path.into(), content: content.into(), mode, owner: owner(), validation: None }
 }
 
 /// The owner that everybody may give a file to: oneself.
@@ -83,22 +83,25 @@ fn the_script_is_a_value() {
 {GUARD}ways './etc' './opt' './opt/ipai' './opt/ipai/ops' './opt/ipai/ops/.ipai' || exit 92
 free './etc/a' || exit 92
 umask 077
-(umask 022; mkdir -p -- './opt/ipai/ops') && mkdir -p -- './opt/ipai/ops/.ipai' || exit 82
+need() {{ for f; do [ -d "$f" ] || {{ (umask 022; mkdir -p -- "$@"); return; }}; done; }}
+sweep() {{ for f; do [ ! -e "$f" ] && [ ! -L "$f" ] || {{ rm -rf -- "$@"; return; }}; done; }}
+[ -d './opt/ipai/ops/.ipai' ] || {{ need './opt/ipai/ops' && mkdir -p -- './opt/ipai/ops/.ipai'; }} || exit 82
 case $(sha256sum 2>/dev/null <'./opt/ipai/ops/.ipai'/manifest.json) in
   '{record}''  -') exit 0 ;;
   'E  -'|'{claim}''  -') ;;
   *) exit 81 ;;
 esac
-(umask 022; mkdir -p -- './etc') || exit 82
-rm -rf -- './etc'/.ipai-new.* './opt/ipai/ops/.ipai'/.ipai-new.*
+need './etc' || exit 82
+sweep './etc'/.ipai-new.* './opt/ipai/ops/.ipai'/.ipai-new.*
 trap 'rm -rf -- '\''./etc/.ipai-new.r1'\'' '\''./opt/ipai/ops/.ipai/.ipai-new.r1'\''' EXIT
 tar -xzmf - --no-same-owner || exit 83
 [ "$(wc -l <'./opt/ipai/ops/.ipai'/'.ipai-new.r1'/sums)" = '3' ] || exit 84
 sha256sum --quiet --strict -c './opt/ipai/ops/.ipai'/'.ipai-new.r1'/sums || exit 85
-own() {{ o=$1 m=$2; shift 2; chown -h -- "$o" "$@" && chmod -- "$m" "$@" && sync -- "$@"; }}
 land() {{ d=$1; shift; mv -f -t "$d" -- "$@"; }}
-own 'root:root' 0640 './etc/.ipai-new.r1/a' || exit 86
-sync -- './opt/ipai/ops/.ipai'/'.ipai-new.r1'/claim.json './opt/ipai/ops/.ipai'/'.ipai-new.r1'/manifest.json && mv -f -T -- './opt/ipai/ops/.ipai'/'.ipai-new.r1'/claim.json './opt/ipai/ops/.ipai'/manifest.json || exit 90
+chown -h -- 'root:root' './etc/.ipai-new.r1/a' || exit 86
+chmod -- 0640 './etc/.ipai-new.r1/a' || exit 86
+sync -- './etc/.ipai-new.r1/a' './opt/ipai/ops/.ipai/.ipai-new.r1/claim.json' './opt/ipai/ops/.ipai/.ipai-new.r1/manifest.json' || exit 87
+mv -f -T -- './opt/ipai/ops/.ipai'/'.ipai-new.r1'/claim.json './opt/ipai/ops/.ipai'/manifest.json || exit 90
 land './etc' './etc/.ipai-new.r1/a' || exit 88
 rm -f -- './etc/b c' || exit 89
 sync -- './etc' || exit 87
@@ -108,6 +111,39 @@ mv -f -T -- './opt/ipai/ops/.ipai'/'.ipai-new.r1'/manifest.json './opt/ipai/ops/
             claim = sum(&push.claim)
         )
     );
+}
+
+/// A push of a file with this content that has a validation.
+fn validated(content: &str, words: Vec<&str>, image: Option<&str>) -> Push {
+    let validation = Validation::of(words, image);
+    push(vec![landing("/etc/other", "B"), Landing { validation, ..landing("/etc/it's", content) }])
+}
+
+#[test]
+fn what_its_program_refuses_is_not_written_and_nothing_else_is() {
+    let root = tempfile::tempdir().unwrap();
+    let words = || vec!["sh", "-c", "! grep -n 'bro ken'"];
+    done(root.path(), &validated("good", words(), None)).unwrap();
+    let mut second = validated("line\nbro ken", words(), None);
+    second.files[0] = landing("/etc/other", "C");
+    second.expected = Some(ipai_core::hash::sha256_hex(second.record.as_bytes()));
+    second.record = "{\"record\":2}\n".into();
+    let refusal = done(root.path(), &second).unwrap_err();
+    assert_eq!(refusal.attempted, "validate a file");
+    assert_eq!(refusal.cause, "/etc/it's: 2:bro ken");
+    assert!(refusal.hint.unwrap().contains("nothing was written"));
+    assert_eq!(
+        (read(root.path(), "/etc/it's"), read(root.path(), "/etc/other")),
+        ("good".into(), "B".into())
+    );
+    assert_eq!(leftovers(root.path()), "");
+}
+
+#[test]
+fn a_program_of_an_image_runs_in_it_without_a_network() {
+    let script = validated("x", vec!["caddy", "validate", "-"], Some("caddy:2")).script();
+    let line = "! command -v docker >/dev/null || validate './etc/it'\\''s' './etc/.ipai-new.r1/it'\\''s' docker run --rm -i --network none --entrypoint 'caddy' 'caddy:2' 'validate' '-'\n";
+    assert!(script.contains(line), "{script}");
 }
 
 /// Whatever leads a push elsewhere is refused by name before anything is written.

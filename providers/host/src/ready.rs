@@ -9,7 +9,7 @@ use crate::connections::{Link, Place, Settings};
 use crate::failure;
 use crate::manifest::Manifest;
 use crate::observe::answer::Answer;
-use crate::observe::script::{PRELUDE, read_manifest};
+use crate::observe::script::{END, PRELUDE, read_manifest};
 use crate::session::{Command, Output, SessionError};
 
 /// How long a host may answer and still refuse the login user, who is made during its first boot, or a key exchange.
@@ -55,7 +55,7 @@ impl Wait<'_> {
     }
 
     fn look(&self) -> Command {
-        let script = format!("{PRELUDE}{BOOT}{}echo 'end '\n", read_manifest(self.stack));
+        let script = format!("{PRELUDE}{BOOT}{}{END}", read_manifest(self.stack));
         Command::new("see whether the host is ready", script, self.settings.command_limit)
     }
 

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::compose::file_path;
-use crate::observe::script::{INSPECT, PRELUDE, compose};
+use crate::observe::script::{END, INSPECT, PRELUDE, compose};
 use crate::session::{Command, Part, fill, quote};
 
 /// How long `down` may take; services have their own grace periods.
@@ -30,21 +30,26 @@ pub(super) struct Project<'a> {
     pub(super) limit: Duration,
 }
 
-const CHECK: &str = r#"docker version --format '{{.Server.Version}}' >/dev/null
-case $? in 0) ;; 127) exit 70 ;; *) exit 71 ;; esac
-v=$(docker compose version --short) || exit 72
-printf '%s' "$v" | section compose
+/// `--hash` reads the file as `up` will, so that it needs no check of its own.
+const CHECK: &str = r#"v=$(docker compose version --short) || exit 72
+printf '@compose\n%s\n' "$v"
+[ -d @FOLDER@ ] || (umask 022; mkdir -p -- @FOLDER@) || exit 74
+y=$ipai_d/$ipai_i.yaml
+cat >"$y" || exit 74
+h=$(@COMPOSE@ config --hash '*' <"$y") || exit 73
+printf '@hash.0\n%s\n' "$h"
 "#;
 
 /// Containers of one project.
-const CONTAINERS: &str = r#"ids=$(docker ps -aq --no-trunc --filter label=com.docker.compose.project=@PROJECT@) || exit 71
-{ [ -z "$ids" ] || @INSPECT@ $ids 2>/dev/null; } | section containers
+const CONTAINERS: &str = r#"ids=$(docker ps -aq --no-trunc --filter label=com.docker.compose.project=@PROJECT@)
+case $? in 0) ;; 127) exit 70 ;; *) exit 71 ;; esac
+echo @containers; [ -z "$ids" ] || @INSPECT@ $ids 2>/dev/null
 "#;
 
 const START: &str = r#"w=./run/ipai/@STACK@.@PROJECT@
-mkdir -p -- "$w" || exit 74
+[ -d "$w" ] || mkdir -p -- "$w" || exit 74
 if [ -s "$w/pid" ] && [ ! -e "$w/exit" ] && kill -0 "$(cat "$w/pid")" 2>/dev/null; then exit 75; fi
-rm -f -- "$w/exit" "$w/child"
+[ ! -e "$w/exit" ] && [ ! -e "$w/child" ] || rm -f -- "$w/exit" "$w/child"
 (
   trap '' HUP
   step() { echo "$1" >"$w/phase"; shift; "$@" & echo $! >"$w/child"; wait $!; }
@@ -57,8 +62,8 @@ echo $! >"$w/pid"
 
 const LOOK: &str = r#"w=./run/ipai/@STACK@.@PROJECT@
 [ -e "$w/exit" ] || kill -0 "$(cat "$w/pid")" 2>/dev/null || [ -e "$w/exit" ] || echo 255 >"$w/exit"
-for f in phase exit; do [ ! -f "$w/$f" ] || section "$f" <"$w/$f"; done
-[ ! -f "$w/log" ] || tail -c 8000 -- "$w/log" | section log
+for f in phase exit; do [ ! -f "$w/$f" ] || { read -r l <"$w/$f"; printf '@%s\n%s\n' "$f" "$l"; }; done
+[ ! -s "$w/log" ] || tail -c 8000 -- "$w/log" | section log
 "#;
 
 impl Project<'_> {
@@ -90,13 +95,8 @@ impl Project<'_> {
         let folder = quote(&format!(".{}", self.directory));
         let compose = compose(self.name, self.directory, "-");
         let containers = self.containers();
-        let body = format!(
-            "{CHECK}(umask 022; mkdir -p -- {folder}) || exit 74\n\
-             y=$(mktemp \"$ipai_d/XXXXXXXX\") && cat >\"$y\" || exit 74\n\
-             {compose} config -q <\"$y\" || exit 73\n\
-             {compose} config --hash '*' <\"$y\" | section hash.0\n\
-             rm -f -- \"$y\"\n{containers}echo 'end '\n"
-        );
+        let parts = [("FOLDER", Part::Script(&folder)), ("COMPOSE", Part::Script(&compose))];
+        let body = format!("{containers}{}{END}", fill(CHECK, &parts));
         self.command("check the Compose file", &body).stdin(yaml)
     }
 
@@ -156,7 +156,7 @@ impl Project<'_> {
     /// Looks at the deployment and at the project's containers.
     pub(super) fn look(&self) -> Command {
         let look = self.fill(LOOK, "");
-        self.command("look at the project", &format!("{look}{}echo 'end '\n", self.containers()))
+        self.command("look at the project", &format!("{look}{}{END}", self.containers()))
     }
 
     /// Runs a command in a service's container.
@@ -173,8 +173,7 @@ impl Project<'_> {
 
     /// The last lines of a container's log.
     pub(super) fn logs(&self, container: &str) -> Command {
-        let body =
-            format!("docker logs --tail 20 {} 2>&1 | section log\necho 'end '\n", quote(container));
+        let body = format!("docker logs --tail 20 {} 2>&1 | section log\n{END}", quote(container));
         self.command("read a container's log", &body)
     }
 

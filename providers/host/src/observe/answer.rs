@@ -84,11 +84,22 @@ impl Answer {
         };
         let mut answer = Self::default();
         let mut ended = false;
-        for line in text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        let mut lines = text.split(|byte| *byte == b'\n').filter(|l| !l.is_empty()).peekable();
+        while let Some(line) = lines.next() {
             let line = std::str::from_utf8(line).map_err(|_| bad("unreadable"))?;
-            let (name, content) = line.split_once(' ').ok_or_else(|| bad("bare"))?;
-            ended = name == "end";
-            answer.section(name, content).ok_or_else(|| bad(name))?;
+            let line = line.strip_prefix('@').ok_or_else(|| bad("bare"))?;
+            let read = match line.split_once(' ') {
+                Some((name, content)) => answer.encoded(name, content),
+                None => {
+                    let own = std::iter::from_fn(|| lines.next_if(|line| line[0] != b'@'));
+                    answer.section(
+                        line,
+                        own.flat_map(|line| [line, b"\n"]).flatten().copied().collect(),
+                    )
+                }
+            };
+            read.ok_or_else(|| bad(line.split(' ').next().unwrap_or_default()))?;
+            ended = line == "end ";
         }
         if ended { Ok(answer) } else { Err(bad("missing last")) }
     }
@@ -109,14 +120,18 @@ impl Answer {
         if let Docker::Containers(containers) = &self.docker { containers } else { &[] }
     }
 
-    fn section(&mut self, name: &str, content: &str) -> Option<()> {
+    /// A section of one line.
+    fn encoded(&mut self, name: &str, content: &str) -> Option<()> {
         let decode = |content: &str| STANDARD.decode(content).ok();
         if name == "text" {
             let (path, text) = content.split_once(' ')?;
             self.texts.insert(absolute(&String::from_utf8(decode(path)?).ok()?)?, decode(text)?);
             return Some(());
         }
-        let content = decode(content)?;
+        self.section(name, decode(content)?)
+    }
+
+    fn section(&mut self, name: &str, content: Vec<u8>) -> Option<()> {
         let text = || String::from_utf8_lossy(&content).into_owned();
         match name.split_once('.') {
             Some(("hash", number)) => {

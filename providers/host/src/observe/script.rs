@@ -37,11 +37,15 @@ pub(crate) struct Asked {
     pub(crate) sensitive: bool,
 }
 
-/// What begins every script: the host's root, and one line per section, its content in base64, so that no content
-/// can pass for a line of its own.
+/// What begins every script: the host's root, and sections of any content, each one line, in base64, so that no content
+/// can pass for a line of its own. Where no line can begin with `@`, as in what `stat`, `sha256sum` and [`INSPECT`]
+/// print, a script says `@name` and lets the lines follow as they are, which saves a process.
 pub(crate) const PRELUDE: &str = r#"cd "${IPAI_ROOT-}/" || exit 91
-section() { printf '%s ' "$1"; base64 -w0; echo; }
+section() { printf '@%s ' "$1"; base64 -w0; echo; }
 "#;
+
+/// What ends every script; without it, an answer is not whole.
+pub(crate) const END: &str = "echo '@end '\n";
 
 /// One line of JSON for each container. Environments, which may hold secrets, stay where they are.
 pub(crate) const INSPECT: &str = "docker inspect --format '[{{json .Id}},{{json .Name}},{{json .State}},{{json .Config.Labels}},{{json .Image}},{{json .Config.Image}},{{json .Mounts}}]'";
@@ -52,35 +56,43 @@ pub(crate) const SUMS: &str = r#"regular() { while IFS= read -r p; do [ ! -L "$p
 sums() { printf '%s\n' "$1" | regular | xargs -0 -r sha256sum -z -- | tr '\0' '\n'; }
 "#;
 
-const FILES: &str = r#"printf '%s\n%s\n' "$shown" "$hashed" | sed '/^$/d' | tr '\n' '\0' | xargs -0 -r stat -c '%f %u:%g %U:%G %s %Y %n' -- 2>/dev/null | section stat
-live=$(sums "$shown")
-{ printf '%s\n' "$live"; sums "$hashed"; } | section sums
+const FILES: &str = r#"echo @stat
+printf '%s\n' "$paths" | xargs -d '\n' stat -c '%f %u:%g %U:%G %s %Y %n' -- 2>/dev/null
+live=$(sums "$paths")
+printf '@sums\n%s\n' "$live"
 "#;
 
-const TEXTS: &str = r#"{ printf '%s\n%s\n' "$wanted" "$wanted"; printf '%s\n' "$live"; } | sort | uniq -u | sed -n 's/^[0-9a-f]\{64\}  //p' | {
+/// Texts of the files that were found with another digest than the wanted one, but for those of which only a digest
+/// is wanted. Mostly there is none, which costs nothing.
+const TEXTS: &str = r#"n='
+'
+case $live in ''|"$wanted"|"$wanted$n"*) live= ;; esac
+[ -z "$live" ] || printf '%s\n' "$wanted" "$wanted" "$live" | sort | uniq -u | sed -n 's/^[0-9a-f]\{64\}  //p' | {
   room=@MAX_TEXTS@
   while IFS= read -r p; do
+    case $n$hashed$n in *"$n$p$n"*) continue ;; esac
     text=$(head -c @MAX_TEXT@ -- "$p" | base64 -w0)
     room=$((room - ${#text}))
     [ "$room" -ge 0 ] || break
-    printf 'text %s %s\n' "$(printf '%s' "$p" | base64 -w0)" "$text"
+    printf '@text %s %s\n' "$(printf '%s' "$p" | base64 -w0)" "$text"
   done
 }
 "#;
 
-const BOOT: &str = r#"if [ -d ./run/cloud-init ] && [ ! -e ./run/cloud-init/result.json ]; then echo 'status: running' | section boot; fi
+const BOOT: &str = r#"if [ -d ./run/cloud-init ] && [ ! -e ./run/cloud-init/result.json ]; then printf '@boot\nstatus: running\n'; fi
 "#;
 
-const CONTAINERS: &str = r#"w=$(mktemp -d "$ipai_d/XXXXXXXX") || exit 92
+/// The session's folder is this script's as well; its files are told apart by the command's number.
+const CONTAINERS: &str = r#"w=$ipai_d/$ipai_i.
 if command -v docker >/dev/null; then
   {
-    ids=$(docker ps -aq --no-trunc 2>"$w/ps")
+    ids=$(docker ps -aq --no-trunc 2>"${w}ps")
     case $? in
-      0) { [ -z "$ids" ] || @INSPECT@ $ids 2>/dev/null; } | section containers ;;
-      127) echo 'docker ' ;;
-      *) section docker <"$w/ps" ;;
+      0) echo @containers; [ -z "$ids" ] || @INSPECT@ $ids 2>/dev/null ;;
+      127) echo '@docker ' ;;
+      *) section docker <"${w}ps" ;;
     esac
-  } >"$w/containers" &
+  } >"${w}containers" &
 "#;
 
 impl Question {
@@ -91,17 +103,20 @@ impl Question {
             self.ask_docker(&mut script, &mut stdin);
         }
         let relative = |path: &String| format!(".{path}");
-        let shown: Vec<String> = self.shown.iter().map(|(path, _)| relative(path)).collect();
         let hashed: Vec<String> = self.hashed.iter().map(relative).collect();
+        let shown = self.shown.iter().map(|(path, _)| relative(path));
+        let paths: Vec<String> = shown.chain(hashed.iter().cloned()).collect();
         let wanted: Vec<String> =
             self.shown.iter().map(|(path, sha256)| format!("{sha256}  .{path}")).collect();
-        for (name, lines) in [("shown", &shown), ("hashed", &hashed), ("wanted", &wanted)] {
+        for (name, lines) in [("paths", &paths), ("hashed", &hashed), ("wanted", &wanted)] {
             // Writing to a text cannot fail.
             let _ = writeln!(script, "{name}={}", quote(&lines.join("\n")));
         }
         script.push_str(SUMS);
-        script.push_str(FILES);
-        if !shown.is_empty() {
+        if !paths.is_empty() {
+            script.push_str(FILES);
+        }
+        if !wanted.is_empty() {
             let (all, one) = (MAX_TEXTS.to_string(), (MAX_TEXT + 1).to_string());
             let parts = [("MAX_TEXTS", Part::Word(&all)), ("MAX_TEXT", Part::Word(&one))];
             script.push_str(&fill(TEXTS, &parts));
@@ -109,10 +124,9 @@ impl Question {
         if let Some(stack) = &self.stack {
             script.push_str(&read_manifest(stack));
             script.push_str(BOOT);
-            script
-                .push_str("wait\ncat \"$w\"/containers \"$w\"/hash.* 2>/dev/null\nrm -rf \"$w\"\n");
+            script.push_str("wait\ncat \"$w\"containers \"$w\"hash.* 2>/dev/null\n");
         }
-        script.push_str("echo 'end '\n");
+        script.push_str(END);
         (script, stdin)
     }
 
@@ -122,19 +136,19 @@ impl Question {
         for (number, asked) in self.projects.iter().enumerate() {
             let source = if asked.sensitive {
                 stdin.extend_from_slice(asked.yaml.as_bytes());
-                let _ = writeln!(script, "  head -c {} >\"$w/yaml.{number}\"", asked.yaml.len());
-                format!("cat \"$w/yaml.{number}\"")
+                let _ = writeln!(script, "  head -c {} >\"${{w}}yaml.{number}\"", asked.yaml.len());
+                format!("cat \"${{w}}yaml.{number}\"")
             } else {
                 format!("printf '%s' {}", quote(&asked.yaml))
             };
             let compose = compose(&asked.project, &asked.directory, "-");
             let _ = writeln!(
                 script,
-                "  {{\n    if {source} | {compose} config --hash '*' >\"$w/{number}.out\" 2>\"$w/{number}.err\"; then\n      \
-                 section hash.{number} <\"$w/{number}.out\"\n    else\n      section refused.{number} <\"$w/{number}.err\"\n    fi\n  }} >\"$w/hash.{number}\" &"
+                "  {{\n    echo @hash.{number}\n    {source} | {compose} config --hash '*' 2>\"${{w}}err.{number}\" || \
+                 {{ echo; section refused.{number} <\"${{w}}err.{number}\"; }}\n  }} >\"${{w}}hash.{number}\" &"
             );
         }
-        script.push_str("else\n  echo 'docker ' >\"$w/containers\"\nfi\n");
+        script.push_str("else\n  echo '@docker ' >\"${w}containers\"\nfi\n");
     }
 }
 

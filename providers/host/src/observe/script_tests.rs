@@ -21,6 +21,7 @@ fn ask(root: &Path, question: &Question, docker: &str) -> Answer {
         .env("IPAI_ROOT", root)
         .env("LC_ALL", "C")
         .env("ipai_d", root)
+        .env("ipai_i", "1")
         .env("PATH", format!("{}:/usr/bin:/bin", bin.display()))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -90,13 +91,13 @@ fn links_folders_and_pipes_are_named_and_not_read() {
 fn a_long_file_is_cut_and_a_manifest_comes_whole() {
     let root = tempfile::tempdir().unwrap();
     write(root.path(), "/long", &"x".repeat(MAX_TEXT * 2));
-    write(root.path(), &manifest::place("ops"), "end \nboot e30=\n");
+    write(root.path(), &manifest::place("ops"), "@end \n@boot e30=\n");
     fs::create_dir_all(root.path().join("run/cloud-init")).unwrap();
     let shown = vec![("/long".to_owned(), "0".repeat(64))];
     let question = Question { stack: Some("ops".into()), shown, ..Question::default() };
     let answer = ask(root.path(), &question, "exit 127");
     assert_eq!(answer.texts["/long"].len(), MAX_TEXT + 1);
-    assert_eq!(answer.manifest.as_deref(), Some(&b"end \nboot e30=\n"[..]));
+    assert_eq!(answer.manifest.as_deref(), Some(&b"@end \n@boot e30=\n"[..]));
     assert!(answer.is_booting());
 }
 

@@ -17,10 +17,10 @@ mkdir -p -- "$r/blobs" "$t" || exit 93
 sums "$(printf '%s\n' @PATHS@)" >@HOME@/@TEMP@/release.sums || exit 93
 while IFS= read -r l; do
   h=${l%%  *} p=${l#*  }
-  [ -e "$r/blobs/$h" ] || [ -e "$t/$h" ] || cp -- "$p" "$t/$h" || exit 93
-done <@HOME@/@TEMP@/release.sums
-if [ -n "$(ls -- "$t")" ]; then
-  (cd -- "$t" && ls | sed 's/.*/&  &/' | sha256sum --quiet --strict -c && ls | xargs sync -- && ls | xargs mv -f -t ../../releases/blobs --) || exit 93
+  [ -e "$r/blobs/$h" ] || [ -e "$t/$h" ] || { cp -- "$p" "$t/$h" && echo "$h  $h" >&3; } || exit 93
+done <@HOME@/@TEMP@/release.sums 3>@HOME@/@TEMP@/kept.sums
+if [ -s @HOME@/@TEMP@/kept.sums ]; then
+  (cd -- "$t" && sha256sum --quiet --strict -c ../kept.sums && printf '%s\n' * | xargs sync -- && printf '%s\n' * | xargs mv -f -t ../../releases/blobs --) || exit 93
 fi
 sync -- @HOME@/@TEMP@/release.sums @HOME@/@TEMP@/release.json "$r/blobs" &&
 mv -f -T -- @HOME@/@TEMP@/release.sums "$r/@ID@.sums" &&
@@ -34,8 +34,8 @@ for f in "$r"/*.json "$r"/*.sums; do
   n=${f##*/}
   case @KEPT@ in *" ${n%.*} "*) ;; *) rm -f -- "$f" ;; esac
 done
-cat -- "$r"/*.sums 2>/dev/null | cut -c1-64 | sort -u >@HOME@/@TEMP@/used
-ls -- "$r/blobs" 2>/dev/null | sort | comm -13 -- @HOME@/@TEMP@/used - | (cd -- "$r/blobs" && xargs -r rm -f --)
+cut -c1-64 -- "$r"/*.sums 2>/dev/null | sort -u >@HOME@/@TEMP@/used
+ls -- "$r/blobs" 2>/dev/null | comm -13 -- @HOME@/@TEMP@/used - | (cd -- "$r/blobs" && xargs -r rm -f --)
 :
 "#;
 

@@ -1,10 +1,9 @@
 //! The commands that look at releases, as values.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::manifest;
-use crate::observe::script::{INSPECT, PRELUDE, SUMS, read_manifest};
+use crate::observe::script::{END, INSPECT, PRELUDE, SUMS, read_manifest};
 use crate::session::{Command, Part, fill, quote};
 
 /// Exit codes of [`read`].
@@ -21,7 +20,7 @@ section release.@ID@ <"$r/@ID@.json"
 section kept.@ID@ <"$r/@ID@.sums"
 while IFS= read -r l; do
   h=${l%%  *} p=${l#*  }
-  case $p in */compose.yaml) printf 'text %s %s\n' "$(printf '%s' "$p" | base64 -w0)" "$(base64 -w0 <"$r/blobs/$h")" ;; esac
+  case $p in */compose.yaml) printf '@text %s %s\n' "$(printf '%s' "$p" | base64 -w0)" "$(base64 -w0 <"$r/blobs/$h")" ;; esac
 done <"$r/@ID@.sums"
 "#;
 
@@ -33,12 +32,13 @@ const LIST: &str = r#"for f in "$r"/*.json; do
 done
 "#;
 
-const LOOK_AT_FILES: &str = r#"sums "$(printf '%s\n' @PATHS@)" | section sums
+const LOOK_AT_FILES: &str = r#"echo @sums; sums "$(printf '%s\n' @PATHS@)"
 "#;
 
-const DOCKER: &str = r#"for i in @IMAGES@; do docker image inspect --format '{{.Id}}' "$i" >/dev/null 2>&1 || echo "$i"; done | section missing
+const DOCKER: &str = r#"echo @missing
+for i in @IMAGES@; do docker image inspect --format '{{.Id}}' "$i" >/dev/null 2>&1 || echo "$i"; done
 ids=$(docker ps -aq --no-trunc) || exit 71
-{ [ -z "$ids" ] || @INSPECT@ $ids 2>/dev/null; } | section containers
+echo @containers; [ -z "$ids" ] || @INSPECT@ $ids 2>/dev/null
 "#;
 
 /// Ends a deployment that is still under way, and waits until it is over.
@@ -60,7 +60,7 @@ fn begin(stack: &str) -> String {
 pub(super) fn read(stack: &str, id: u64, limit: Duration) -> Command {
     let id = id.to_string();
     let script = format!(
-        "{}{}{}echo 'end '\n",
+        "{}{}{}{END}",
         begin(stack),
         fill(READ, &[("ID", Part::Script(&id))]),
         read_manifest(stack)
@@ -70,7 +70,7 @@ pub(super) fn read(stack: &str, id: u64, limit: Duration) -> Command {
 
 /// Reads all releases without the contents of their files, and the manifest.
 pub(super) fn list(stack: &str, limit: Duration) -> Command {
-    let script = format!("{}{LIST}{}echo 'end '\n", begin(stack), read_manifest(stack));
+    let script = format!("{}{LIST}{}{END}", begin(stack), read_manifest(stack));
     Command::new("read the releases", script, limit)
 }
 
@@ -105,8 +105,7 @@ impl Look<'_> {
             let parts = [("IMAGES", Part::Script(&images)), ("INSPECT", Part::Script(INSPECT))];
             script.push_str(&fill(DOCKER, &parts));
         }
-        // Writing to a text cannot fail.
-        let _ = writeln!(script, "echo 'end '");
+        script.push_str(END);
         Command::new("look at what is to go back", script, limit)
     }
 }

@@ -11,15 +11,14 @@ use crate::connections::{Connections, Place, run};
 use crate::failure;
 use crate::observe::answer::Answer;
 use crate::observe::containers::{Container, by_service, judge};
-use crate::observe::script::{INSPECT, PRELUDE};
+use crate::observe::script::{END, INSPECT, PRELUDE};
 use crate::ready::pause;
 use crate::session::{Command, Part, fill};
 
 const LOOK: &str = r#"command -v docker >/dev/null || { echo 'Docker is not installed' >&2; exit 70; }
 ids=$(docker ps -aq --no-trunc --filter label=com.docker.compose.project=@PROJECT@) || exit 71
-{ [ -z "$ids" ] || @INSPECT@ $ids 2>/dev/null; } | section containers
+echo @containers; [ -z "$ids" ] || @INSPECT@ $ids 2>/dev/null
 @NAMES@
-echo 'end '
 "#;
 
 /// One project on one host, looked at again and again.
@@ -91,7 +90,7 @@ impl<'a> Upkeep<'a> {
     pub async fn look(&self, only: &[&str]) -> Result<Standing, RemoteError> {
         let names = match self.there.get() {
             Some(_) => ":".to_owned(),
-            None => format!("{} | section services", self.project.names()),
+            None => format!("echo @services; {}", self.project.names()),
         };
         let parts = [
             ("INSPECT", Part::Script(INSPECT)),
@@ -99,7 +98,7 @@ impl<'a> Upkeep<'a> {
             ("NAMES", Part::Script(&names)),
         ];
         let settings = self.connections.settings();
-        let script = format!("{PRELUDE}{}", fill(LOOK, &parts));
+        let script = format!("{PRELUDE}{}{END}", fill(LOOK, &parts));
         let command = Command::new("look at the project", script, settings.command_limit);
         let link = self.connections.link(self.home());
         let output = run(&mut *link.lock().await, settings, &self.place, &command).await?;

@@ -4,15 +4,12 @@ export LC_ALL
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 cd / || exit 71
 ipai_d=
-for ipai_t in /run /dev/shm "${TMPDIR:-/tmp}"; do
+for ipai_t in "${IPAI_ROOT-}/run" /dev/shm "${TMPDIR:-/tmp}"; do
   [ -w "$ipai_t" ] && ipai_d=$(mktemp -d "$ipai_t/ipai.XXXXXXXX" 2>/dev/null) && break
 done
 [ -n "$ipai_d" ] || { echo 'ipai: no folder for temporary files is writable' >&2; exit 73; }
 trap 'rm -rf "$ipai_d"' EXIT
 trap 'exit 70' HUP INT PIPE TERM
-ipai_bytes() {
-  dd bs=65536 count="$1" iflag=fullblock,count_bytes status=none
-}
 ipai_answer() {
   echo >"$ipai_d/full" || { echo 'ipai: no space left for temporary files' >&2; exit 74; }
   if [ -s "$ipai_o" ]; then
@@ -47,7 +44,7 @@ ipai_run() {
     (set --; set -u; eval "$ipai_s") </dev/null >"$ipai_o" 2>"$ipai_e"
     ipai_answer "$1" $?
   else
-    ipai_bytes "$2" | {
+    dd bs=65536 count="$2" iflag=fullblock,count_bytes status=none | {
       (set --; set -u; eval "$ipai_s") >"$ipai_o" 2>"$ipai_e"
       ipai_t=$?
       cat >/dev/null
@@ -59,7 +56,7 @@ ipai_run() {
 @FIRST@
 while IFS=' ' read -r ipai_w ipai_n ipai_a ipai_b; do
   [ "$ipai_w" = RUN ] || exit 64
-  ipai_s=$(ipai_bytes "$ipai_a")
+  ipai_s=$(dd bs=65536 count="$ipai_a" iflag=fullblock,count_bytes status=none)
   case $ipai_s in *"#$ipai_n") ;; *) exit 65 ;; esac
   ipai_run "$ipai_n" "$ipai_b"
 done

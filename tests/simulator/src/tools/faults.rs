@@ -43,6 +43,8 @@ pub struct Answer {
     pub contains: String,
     /// Given only while this file of the host holds this text, as a program refuses a broken configuration.
     pub while_file: Option<(String, String)>,
+    /// Given only when the command is fed this text.
+    pub while_fed: Option<String>,
     /// The exit status.
     pub exit: u8,
     /// What it prints.
@@ -64,15 +66,24 @@ impl ToolFaults {
         super::store::change(folder, "faults", |held: &mut Self| *held = self.clone())
     }
 
-    /// Finds the answer to a command in a container of `service`, on a host whose files are below `root`.
-    pub(super) fn answer(&self, root: &Path, service: &str, command: &[String]) -> Option<&Answer> {
+    /// Finds the answer to a command in a container of `service`, on a host whose files are below `root`, that was fed
+    /// `input`.
+    pub(super) fn answer(
+        &self,
+        root: &Path,
+        service: &str,
+        command: &[String],
+        input: &[u8],
+    ) -> Option<&Answer> {
+        let input = String::from_utf8_lossy(input);
         let text = format!("{service} {}", command.join(" "));
         let holds = |(path, words): &(String, String)| {
             let found = std::fs::read_to_string(root.join(path.trim_start_matches('/')));
             found.is_ok_and(|found| found.contains(words))
         };
         let fits = |answer: &&Answer| {
-            text.contains(&answer.contains) && answer.while_file.as_ref().is_none_or(holds)
+            let fed = answer.while_fed.as_ref().is_none_or(|words| input.contains(words));
+            text.contains(&answer.contains) && answer.while_file.as_ref().is_none_or(holds) && fed
         };
         self.answers.iter().find(fits)
     }

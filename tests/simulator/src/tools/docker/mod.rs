@@ -8,6 +8,7 @@ mod containers;
 mod engine;
 mod images;
 mod inspect;
+mod run;
 mod things;
 
 use std::path::Path;
@@ -112,6 +113,7 @@ impl Docker<'_> {
             "rm" | "stop" | "start" | "restart" | "kill" => self.change_containers(verb, rest),
             "logs" => self.logs(rest),
             "pull" => self.pull(rest),
+            "run" => self.run_once(rest),
             "tag" => self.tag(rest),
             "images" => self.list_images(rest),
             "image" | "volume" | "network" | "system" if noun.is_some() => {

@@ -89,13 +89,20 @@ impl Docker<'_> {
 
     /// Reads what the command would have read, then answers as `faults.json` says, or says plainly
     /// that nothing was run.
-    fn answer(&self, verb: &str, service: &str, container: &str, command: &[String]) -> Outcome {
+    pub(in crate::tools::docker) fn answer(
+        &self,
+        verb: &str,
+        service: &str,
+        container: &str,
+        command: &[String],
+    ) -> Outcome {
         let mut input = Vec::new();
         if !io::stdin().is_terminal() {
             // A command that cannot read has read nothing.
             let _ = io::stdin().lock().read_to_end(&mut input);
         }
-        let Some(answer) = self.faults.answer(&self.state.join("root"), service, command) else {
+        let Some(answer) = self.faults.answer(&self.state.join("root"), service, command, &input)
+        else {
             let words = command.join(" ");
             let read = input.len();
             print(format!(
