@@ -148,7 +148,7 @@ impl Canaries {
             let arguments = read("cmdline");
             self.search(&format!("the arguments of `{}`", shown(&arguments)), &arguments);
             let own = self.own.lock().unwrap();
-            if !own.contains(&id) && id != std::process::id() {
+            if !own.contains(&id) && id != std::process::id() && !is_being_started(id, &own) {
                 self.search(
                     &format!("the environment of `{}`", shown(&arguments)),
                     &read("environ"),
@@ -210,6 +210,17 @@ impl Canaries {
             hits.iter().cloned().collect::<Vec<_>>().join("\n")
         );
     }
+}
+
+/// Tells whether a process has just been forked off one of ours and is still its image: what it will run, and with which
+/// environment, is not decided yet.
+fn is_being_started(id: u32, own: &BTreeSet<u32>) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+    // The name, which may hold anything, ends with the last parenthesis; state and parent follow (proc_pid_stat(5)).
+    let after = stat.rsplit_once(')').map_or("", |(_, after)| after);
+    let parent = after.split_whitespace().nth(1).and_then(|parent| parent.parse::<u32>().ok());
+    let program = |id: u32| std::fs::read_link(format!("/proc/{id}/exe")).ok();
+    parent.is_some_and(|parent| own.contains(&parent) && program(id) == program(parent))
 }
 
 fn shown(arguments: &[u8]) -> String {
