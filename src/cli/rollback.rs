@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ipai_core::calendar::minute_for_people;
-use ipai_core::release::{ImageChange, Kept, Release};
+use ipai_core::release::{ImageChange, Kept, Release, postgres_way};
 use ipai_core::{Address, Diagnostic, Event, Events, Fault, RemoteError, Verb};
 use serde_json::json;
 
@@ -157,8 +157,9 @@ fn guard(
     {
         let (project, service) = (&change.to.project, &change.to.service);
         return refuse(format!(
-            "error: release {} runs PostgreSQL {then}, which cannot open the data of PostgreSQL {from} of service {service}; nothing was changed\n  hint: dump it first (docker compose -p {project} exec -T {service} pg_dumpall -U postgres >all.sql), give PostgreSQL {then} a volume of its own in the stack, apply, and restore",
-            to.id
+            "error: release {} runs PostgreSQL {then}, which cannot open the data of PostgreSQL {from} of service {service}; nothing was changed\n  hint: {}",
+            to.id,
+            postgres_way(project, service, from, then).replace('\n', "\n    | ")
         ));
     }
     let allowed = parse_addresses(&consent.data_loss, run)?;

@@ -6,7 +6,8 @@ use ipai_core::plan::Conflict;
 use ipai_core::{Address, Plan, Reason, Verb};
 
 use super::page::{Ink, Page};
-use super::{Style, one_line, verbs};
+use super::remote::indented;
+use super::{Style, clean, one_line, verbs};
 
 /// `1 resource`, `2 resources`.
 pub(super) fn number(count: usize, one: &str) -> String {
@@ -106,14 +107,15 @@ pub(super) fn conflicts(page: &mut Page, plan: &Plan) {
         page.put("  ");
         page.paint(Ink::Hint, "hint");
         let choices = adoptable.get(&conflict.address).copied().unwrap_or_default();
-        writeln!(page, ": {}", way_out(conflict, choices));
+        page.put(": ");
+        indented(page, &way_out(conflict, choices));
     }
 }
 
 /// What to do about a conflict, as a command where there is one.
 fn way_out(conflict: &Conflict, choices: usize) -> String {
     if let Some(hint) = &conflict.hint {
-        return one_line(hint).into_owned();
+        return clean(hint).into_owned();
     }
     if !conflict.adoptable {
         return "remove it where it was made, or take the resource out of the stack".to_owned();
