@@ -170,14 +170,18 @@ fn guard(
     };
     let lowered = changed.iter().find_map(|change| Some((change, migrating(&change)?)));
     let Some((change, address)) = lowered else { return Ok(()) };
-    refuse(format!(
-        "error: {} would go from {} back to {}, and the newer one may have changed its database for good; nothing was changed\n  hint: restore the backup that was taken before the upgrade along with it; if the data may be lost or is known to fit: --allow-data-loss {address}",
-        change.to.service, change.from.name, change.to.name
-    ))
+    refuse(below_migration(&change.to.service, &change.from.name, &change.to.name, &address))
+}
+
+/// Why a service is not given an older image, and what to do.
+pub(super) fn below_migration(service: &str, from: &str, to: &str, address: &Address) -> String {
+    format!(
+        "error: {service} would go from {from} back to {to}, and the newer one may have changed its database for good; nothing was changed\n  hint: restore the backup that was taken before the upgrade along with it; if the data may be lost or is known to fit: --allow-data-loss {address}"
+    )
 }
 
 /// What the stack says of the services of a project that change their database.
-fn migrates<'a>(
+pub(super) fn migrates<'a>(
     places: &'a Places,
     home: &Address,
     project: &str,

@@ -2,6 +2,7 @@
 
 mod edit;
 mod find;
+mod lower;
 
 use ipai_core::Diagnostic;
 use ipai_core::plan::Options;
@@ -58,16 +59,15 @@ fn is_tag(text: &str) -> bool {
 }
 
 async fn run_in(run: &Run<'_>, world: &mut World, arguments: &Arguments) -> Outcome {
-    let holder = {
-        let places = world.places(run).await?;
-        let (project, service) = places.service(run, &arguments.service)?;
-        find(run, &world.loaded, &places, project, service, &arguments.tag)?
-    };
+    let places = world.places(run).await?;
+    let (project, service) = places.service(run, &arguments.service)?;
+    let holder = find(run, &world.loaded, &places, project, service, &arguments.tag)?;
     let Some(holder) = holder else {
         run.print(&format!("{} has the tag {} already.\n", arguments.service, arguments.tag));
         return Ok(exit::OK);
     };
     run.say(&holder.line());
+    lower::refuse(run, world, &places, project, &holder, &arguments.consent).await?;
     let (options, progress) = (Options::default(), Progress::new(run.talk, arguments.consent.json));
     let before = world.plan(run, &options, &progress).await?.proposal.plan.fingerprint();
     let _ = world.loaded.variables.insert(holder.variable.clone(), holder.new.clone());

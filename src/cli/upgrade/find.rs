@@ -21,14 +21,15 @@ pub(super) struct Holder {
     pub(super) part: (String, String),
     /// Where the value stands.
     pub(super) span: Span,
-    /// The services whose images change with it.
-    services: Vec<String>,
+    /// The services whose images change with it, each with the image that it is to have.
+    pub(super) services: Vec<(String, String)>,
 }
 
 impl Holder {
     pub(super) fn line(&self) -> String {
         let Self { variable, old, new, span, services, .. } = self;
-        format!("{}: {variable} = \"{old}\" → \"{new}\" ({})", span.file, services.join(", "))
+        let names: Vec<&str> = services.iter().map(|(name, _)| name.as_str()).collect();
+        format!("{}: {variable} = \"{old}\" → \"{new}\" ({})", span.file, names.join(", "))
     }
 }
 
@@ -97,14 +98,14 @@ fn candidate(
         return None;
     }
     let was = |name: &str| project.services.get(name).and_then(|service| service.image.as_ref());
-    let changed = images.iter().filter(|(name, image)| was(name) != Some(*image));
+    let changed = images.into_iter().filter(|(name, image)| was(name) != Some(image));
     Some(Holder {
         variable: name.to_owned(),
         old: value.clone(),
         new,
         part: (part.to_owned(), tag.to_owned()),
         span: node.span.clone(),
-        services: changed.map(|(name, _)| name.clone()).collect(),
+        services: changed.collect(),
     })
 }
 
