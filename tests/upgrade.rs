@@ -67,7 +67,7 @@ fn when_something_was_applied_the_file_keeps_the_new_tag_and_that_is_said() {
         // A release that failed may go back by itself; then nothing of it is left.
         assert!(world.read("stack.toml").contains("1.0.0"));
     } else {
-        ran.says("keeps the new tag").says("ipai apply goes on");
+        ran.says("keeps the new tag").says(" apply goes on");
         assert!(world.read("stack.toml").contains("2.0.0"));
     }
 }
@@ -104,7 +104,9 @@ fn a_lower_version_of_a_service_that_migrates_is_refused_unless_the_loss_is_allo
     world.run(&["upgrade", "app", "1.10.0", "-y"]).expect(0);
     let (before, ran) = (world.read("stack.toml"), world.container("app"));
     let lower = ["upgrade", "app", "1.9.0", "-y", "--detailed-exitcode"];
-    for arguments in [&lower[..], &["upgrade", "app", "1.9.0", "--plan-only", "--detailed-exitcode"]] {
+    for arguments in
+        [&lower[..], &["upgrade", "app", "1.9.0", "--plan-only", "--detailed-exitcode"]]
+    {
         world
             .run(arguments)
             .expect(5)

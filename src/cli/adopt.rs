@@ -141,12 +141,12 @@ fn no_single_candidate(run: &Run<'_>, address: &Address, candidates: &[Foreign])
         let detail = format!("Nothing that exists could be `{address}`.");
         Diagnostic::error("Nothing to adopt")
             .detail(detail)
-            .hint("ipai plan -v lists the foreign objects nearby")
+            .hint(format!("{} lists the foreign objects nearby", run.command("plan -v")))
     } else {
         let detail = format!("Several objects could be `{address}`: {}.", list.join(", "));
         Diagnostic::error("Which one?")
             .detail(detail)
-            .hint(format!("ipai adopt {address} {}", candidates[0].id))
+            .hint(run.command(&format!("adopt {address} {}", candidates[0].id)))
     };
     run.problem(problem)
 }

@@ -85,7 +85,7 @@ pub(super) async fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
         document["exposure"] = report::exposure_json(&exposure);
         run.print(&format!("{}\n", report::json_text(&document, true)));
     } else {
-        run.print(&report::plan_text(&plan, &run.output, &PlanOptions::default()));
+        run.print(&report::plan_text(&plan, &run.output, &PlanOptions::calling(run.ipai())));
         run.print(&report::exposure_text(&exposure, &run.output));
     }
     if let Some(path) = &arguments.out {
@@ -132,8 +132,9 @@ fn save(run: &Run<'_>, plan: &Plan, path: &PathBuf) -> Result<(), Failed> {
         )
     })?;
     run.say(&format!(
-        "\nSaved the plan to {0}. To do exactly this:\n  ipai apply {0}",
-        path.display()
+        "\nSaved the plan to {}. To do exactly this:\n  {}",
+        path.display(),
+        run.command(&format!("apply {}", super::shell_word(&path.display().to_string())))
     ));
     Ok(())
 }

@@ -223,7 +223,8 @@ async fn go(
         () = world.stop.cut() => {
             let cause = "ipai was stopped while it was under way";
             let error = RemoteError::new(Fault::TimedOut, format!("go back to release {to}"), cause);
-            Err(error.hint(format!("`ipai rollback {to}` goes on with it; `ipai apply` goes forward")))
+            let ipai = run.ipai();
+            Err(error.hint(format!("`{ipai} rollback {to}` goes on with it; `{ipai} apply` goes forward")))
         }
     };
     drop(heartbeat);
@@ -270,8 +271,9 @@ fn conclude(
         Ok(()) => {
             if !consent.json {
                 run.print(&format!(
-                    "Rolled back: {} serves release {to} and is healthy.\nThe stack still wants what came later: ipai plan shows it, and the next apply brings it back unless the stack is edited.\n",
-                    host.home
+                    "Rolled back: {} serves release {to} and is healthy.\nThe stack still wants what came later: {} shows it, and the next apply brings it back unless the stack is edited.\n",
+                    host.home,
+                    run.command("plan")
                 ));
             }
             Ok(code)

@@ -255,7 +255,7 @@ impl Files<'_> {
         if !reveal {
             let problem = Diagnostic::error("A secret is printed on request alone")
                 .detail(format!("Without --reveal, `{name}` is neither read nor shown."))
-                .hint(format!("ipai secrets get {name} --reveal"));
+                .hint(self.run.command(&format!("secrets get {name} --reveal")));
             return Err(self.run.problem(problem));
         }
         let read = || Store::load(&self.path)?.decrypt(name, &self.identities()?);

@@ -88,7 +88,7 @@ pub(super) fn wrapped(page: &mut Page, style: &Style, words: impl Iterator<Item 
 
 /// Strangers in the way. They are errors: apply refuses until they are settled. Where several could be taken over,
 /// the command names the one.
-pub(super) fn conflicts(page: &mut Page, plan: &Plan) {
+pub(super) fn conflicts(page: &mut Page, plan: &Plan, ipai: &str) {
     if !plan.conflicts.is_empty() {
         page.gap();
     }
@@ -108,12 +108,12 @@ pub(super) fn conflicts(page: &mut Page, plan: &Plan) {
         page.paint(Ink::Hint, "hint");
         let choices = adoptable.get(&conflict.address).copied().unwrap_or_default();
         page.put(": ");
-        indented(page, &way_out(conflict, choices));
+        indented(page, &way_out(conflict, choices, ipai));
     }
 }
 
 /// What to do about a conflict, as a command where there is one.
-fn way_out(conflict: &Conflict, choices: usize) -> String {
+fn way_out(conflict: &Conflict, choices: usize, ipai: &str) -> String {
     if let Some(hint) = &conflict.hint {
         return clean(hint).into_owned();
     }
@@ -124,7 +124,8 @@ fn way_out(conflict: &Conflict, choices: usize) -> String {
     // Commands are pasted into a shell, so nothing that others wrote stands in them unless it is harmless there.
     let plain = id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
     let id = if choices > 1 && plain { format!(" {id}") } else { String::new() };
-    format!("take it over with `ipai adopt {address}{id}`")
+    let ipai = if ipai.is_empty() { "ipai" } else { ipai };
+    format!("take it over with `{ipai} adopt {address}{id}`")
 }
 
 /// Remarks.

@@ -54,7 +54,8 @@ pub(super) async fn pin(
 async fn confirmed(run: &Run<'_>, world: &World, object: &LiveResource) -> Result<String, Failed> {
     let home = &object.address;
     let instead = format!(
-        "read the fingerprint on its console ({LOOK}) and name it: ipai adopt {home} --host-key SHA256:…"
+        "read the fingerprint on its console ({LOOK}) and name it: {}",
+        run.command(&format!("adopt {home} --host-key SHA256:…"))
     );
     if !run.edges.can_ask {
         return Err(unpinned(run, home, &instead));

@@ -138,7 +138,11 @@ fn none(run: &Run<'_>, loaded: &Loaded, service: &str, tag: &str) -> Failed {
         .detail(format!("The tag `{tag}` of `{service}` comes from no variable of `[var]` alone."));
     run.trouble(&problem.hint(match lines.is_empty() {
         true => "put it into one: [var] and {{ var.NAME }} in the Compose file".to_owned(),
-        false => format!("it stands in {}; edit it there, then: ipai apply", lines.join(", ")),
+        false => format!(
+            "it stands in {}; edit it there, then: {}",
+            lines.join(", "),
+            run.command("apply")
+        ),
     }))
 }
 
@@ -150,6 +154,6 @@ fn several(run: &Run<'_>, loaded: &Loaded, service: &str, holders: &[Holder]) ->
     let places: Vec<String> = holders.iter().map(place).collect();
     let problem = Diagnostic::error("Several variables could hold the tag")
         .detail(format!("Each of these makes the image of `{service}`: {}.", places.join(", ")))
-        .hint("edit the one that is meant, then: ipai apply");
+        .hint(format!("edit the one that is meant, then: {}", run.command("apply")));
     run.trouble(&problem)
 }
