@@ -393,8 +393,8 @@ fn parse_addresses(
 ) -> Result<std::collections::BTreeSet<Address>, Failed> {
     let parse = |text: &String| {
         text.parse().map_err(|error: ipai_core::address::NotAnAddress| {
-            run.problem(
-                Diagnostic::error("Not an address")
+            run.trouble(
+                &Diagnostic::error("Not an address")
                     .detail(error.to_string())
                     .hint("addresses look like digitalocean.droplet.ops"),
             )

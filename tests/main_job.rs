@@ -286,6 +286,19 @@ fn an_existing_record_is_adopted_by_name_only() {
     let forgotten = world.record("example.com", "MX");
     assert_eq!(forgotten["id"], json!(id));
     assert!(!forgotten["comment"].to_string().contains("ipai"), "{forgotten}");
+    for (arguments, says) in [
+        (["adopt", "cloudflare.dns_record.spf"], "ipai's already"),
+        (["adopt", "digitalocean.firewall.web"], "ipai's already"),
+        (["forget", "cloudflare.dns_record.mail"], "Nothing to forget"),
+    ] {
+        world.run(&arguments).says(says).keeps_quiet_about("nothing was contacted");
+    }
+    world.cloud().clear_log();
+    let wrong = ["adopt", "digitalocean.droplet.web", "--host-key", "MD5:aa"];
+    world.run(&wrong).expect(1).says("nothing was contacted");
+    assert_eq!(world.cloud().log().len(), 0);
+    let nothing = World::new().run(&["adopt", "cloudflare.dns_record.mail"]).expect(1);
+    nothing.says("Nothing to adopt").keeps_quiet_about("nothing was contacted");
 }
 
 #[test]

@@ -169,7 +169,7 @@ pub(super) async fn carry_out(
     guard(plan, &losses, consent.detailed_exitcode)?;
     let makes_secrets = plan.effective().any(|action| action.address.is_secret());
     if let Some(problem) = makes_secrets.then(|| world.loaded.vault.cannot_store()).flatten() {
-        return Err(run.problem(problem));
+        return Err(run.trouble(&problem));
     }
     if !(consent.auto_approve || reviewed) {
         ask(run, world, plan, consent).await?;

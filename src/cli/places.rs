@@ -80,8 +80,8 @@ impl Places {
             [(first, _), ..] => {
                 let detail = format!("{} projects have a service `{name}`.", found.len());
                 let problem = Diagnostic::error("Which one?").detail(detail);
-                Err(run
-                    .problem(problem.hint(format!("name the project too: {}/{name}", first.name))))
+                let hint = format!("name the project too: {}/{name}", first.name);
+                Err(run.trouble(&problem.hint(hint)))
             }
         }
     }

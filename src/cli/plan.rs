@@ -68,7 +68,7 @@ pub(super) fn must_be_known<'a>(
     let near = ipai_core::diagnostic::nearest(&text, names.iter().map(String::as_str));
     let mut problem = Diagnostic::error("No such resource").detail(format!("`{text}` {why}."));
     problem.hint = near.map(|near| format!("did you mean {near}?"));
-    Err(run.problem(problem))
+    Err(run.trouble(&problem))
 }
 
 pub(super) async fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
@@ -126,8 +126,8 @@ pub(super) fn exit_code(plan: &Plan, detailed: bool) -> u8 {
 fn save(run: &Run<'_>, plan: &Plan, path: &PathBuf) -> Result<(), Failed> {
     let text = SavedPlan::new(plan.clone(), env!("CARGO_PKG_VERSION")).to_text();
     std::fs::write(path, text).map_err(|error| {
-        run.problem(
-            Diagnostic::error("The plan cannot be saved")
+        run.trouble(
+            &Diagnostic::error("The plan cannot be saved")
                 .detail(format!("{}: {error}", path.display())),
         )
     })?;

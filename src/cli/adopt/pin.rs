@@ -76,7 +76,7 @@ fn unpinned(run: &Run<'_>, home: &Address, instead: &str) -> Failed {
     let problem = Diagnostic::error("No host key is pinned")
         .detail(format!("Nobody has said which host key `{home}` has, and nobody can be asked here; ipai trusts none on first use."))
         .hint(instead);
-    run.problem(problem)
+    run.trouble(&problem)
 }
 
 fn texts(object: &LiveResource, output: &str) -> Vec<String> {
