@@ -7,6 +7,7 @@ mod secret_life;
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -445,4 +446,37 @@ fn the_sandbox_has_secrets_of_its_own_and_each_environment_others() {
     sandbox(&["plan"]).expect(0).keeps_quiet_about("secret.session");
     sandbox(&["--env", "staging", "plan"]).expect(0).says("secret.session");
     assert_eq!(world.read("secrets.toml"), real, "the real file stays as it was");
+}
+
+/// Gives the stack's droplet a reserved address, as somebody at the vendor's console would.
+fn reserve(world: &World) {
+    let place = world.simulator.digitalocean_url.strip_prefix("http://").unwrap();
+    let mut stream = TcpStream::connect(place).unwrap();
+    let body = format!("{{\"droplet_id\": {}}}", world.droplet());
+    let head = "POST /v2/reserved_ips HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer test-token\r\nContent-Type: application/json";
+    write!(stream, "{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
+    world.run(&["plan"]).expect(0);
+}
+
+#[test]
+fn the_doctor_asks_for_reserved_addresses_where_a_plan_does() {
+    use ipai_simulator::{Fault, FaultKind};
+    let world = World::new();
+    world.apply();
+    let asked = || world.cloud().log().iter().filter(|e| e.path.contains("reserved_ips")).count();
+    world.run(&["doctor"]).expect(0).says("reserved_ip:read once a droplet has a reserved IP");
+    assert_eq!(asked(), 0);
+    reserve(&world);
+    world.run(&["plan"]).expect(0);
+    let before = asked();
+    assert!(before > 0, "a plan asks");
+    world.run(&["doctor"]).expect(0);
+    assert!(asked() > before, "and so does the doctor");
+    let body = r#"{"id":"forbidden","message":"You are not authorized to perform this operation"}"#;
+    let denied = FaultKind::Respond { status: 403, headers: Vec::new(), body: body.into() };
+    world.cloud().fault(Fault::first("GET", "/v2/reserved_ips", denied).times(9));
+    world.run(&["doctor"]).expect(1).says("FAIL  DigitalOcean token").says("reserved_ip:read");
 }
