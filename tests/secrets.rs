@@ -78,7 +78,7 @@ fn generated_secrets_are_made_before_anything_is_contacted_and_follow_each_other
     let text = std::fs::read_to_string(&held).unwrap();
     assert!(text.contains("A='Another-sesame_43-for-everybody'\nH='$2b$10$"), "{text}");
     assert_eq!(std::fs::metadata(held).unwrap().permissions().mode() & 0o777, 0o600);
-    world.run(&["secrets", "audit"]).expect(0).says("Nothing found.");
+    world.run(&["secrets", "audit"]).expect(0).says("Nothing found. 6 secrets, 1 recipient.\n");
 }
 
 #[test]

@@ -10,7 +10,8 @@ use super::remote::indented;
 use super::{Style, clean, one_line, verbs};
 
 /// `1 resource`, `2 resources`.
-pub(super) fn number(count: usize, one: &str) -> String {
+#[must_use]
+pub fn number(count: usize, one: &str) -> String {
     if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
 }
 

@@ -11,6 +11,7 @@ use ipai_core::{Diagnostic, Secret};
 use super::{Opened, choice, explain};
 use crate::cli::{Outcome, Run, exit};
 use crate::load::store_path;
+use crate::report::number;
 use crate::secrets::audit::{reused, sightings, weakness};
 use crate::secrets::{Kind, Store, bcrypt_matches, public_key};
 use crate::vault::Known;
@@ -214,8 +215,9 @@ impl Audit<'_> {
     fn tell(self) -> u8 {
         let (secrets, recipients) = (self.known.len(), self.store.recipients().count());
         if self.found.is_empty() {
-            self.run
-                .print(&format!("Nothing found. {secrets} secrets, {recipients} recipients.\n"));
+            let (secrets, recipients) =
+                (number(secrets, "secret"), number(recipients, "recipient"));
+            self.run.print(&format!("Nothing found. {secrets}, {recipients}.\n"));
             return exit::OK;
         }
         let sources = &self.opened.texts.sources;
