@@ -94,6 +94,10 @@ pub const SECTIONS: [Section; 6] = [
                 "host",
                 "The address of a droplet or a server: the URL is asked for there, whatever DNS says, and on the host itself as well.",
             ),
+            (
+                "authority",
+                "A file in the stack's folder: certificates of an authority in PEM form, believed for this check as well; on the host, no others. For a staging authority, or one of the stack's own.",
+            ),
             ("service", "The service that it is about, as SERVICE or PROJECT/SERVICE."),
             ("when", "Whether it is asked: true, false, or a template that makes one of these."),
             ("headers", "A table of templates: headers to send."),

@@ -406,7 +406,7 @@ fn checks_are_checked() {
     let at = |line: &str| format!("[toy.box.a]\n[check.c]\n{line}");
     check(&at("body = ''"), "
         stack.toml:4:8 A check asks in one way (add `url = \"https://…\"` below this line)
-        stack.toml:5:1 Unknown key `body` (known here: `auth`, `command`, `expect_body`, `expect_headers`, `expect_json`, `expect_keys`, `expect_status`, `headers`, `host`, `input`, `json`, `service`, `url`, `version`, `when`)
+        stack.toml:5:1 Unknown key `body` (known here: `auth`, `authority`, `command`, `expect_body`, `expect_headers`, `expect_json`, `expect_keys`, `expect_status`, `headers`, `host`, `input`, `json`, `service`, `url`, `version`, `when`)
         ");
     check(&at("url = 'ftp://x'"), "stack.toml:5:7 Not a URL for a check");
     check(&at("url = 'https://{{ toy.box.a.ip }}'"), "stack.toml:5:7 Not a URL for a check");
