@@ -241,6 +241,7 @@ fn what_a_run_tells_to_type_next_is_about_the_same_stack_environment_and_world()
     run(&["plan", "--out", &path]).expect(0).says(&format!("\n  {ipai} apply '{path}'\n"));
     run(&["apply"]).expect(1).says(&format!("{ipai} plan --out FILE && {ipai} apply FILE"));
     run(&["logs", "app"]).expect(1).says(&format!("{ipai} apply"));
+    world.run(&["status"]).says(&format!("ipai -C {stack} plan shows how."));
     let body = json!({"type": "MX", "name": "example.com", "content": "mail.example.com", "priority": 10, "ttl": 300});
     world.cloud().add_foreign_record("example.com", body).unwrap();
     let adopt = format!("`ipai -C {stack} adopt cloudflare.dns_record.mail`");

@@ -168,7 +168,8 @@ pub(super) async fn carry_out(
     }
     guard(plan, &losses, consent.detailed_exitcode)?;
     let makes_secrets = plan.effective().any(|action| action.address.is_secret());
-    if let Some(problem) = makes_secrets.then(|| world.loaded.vault.cannot_store()).flatten() {
+    let problem = || world.loaded.vault.cannot_store(&run.command("secrets init"));
+    if let Some(problem) = makes_secrets.then(problem).flatten() {
         return Err(run.trouble(&problem));
     }
     if !(consent.auto_approve || reviewed) {
