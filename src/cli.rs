@@ -333,9 +333,42 @@ impl Run<'_> {
         Failed::new(texts.concat())
     }
 
+    /// How ipai is called for this stack: with the options that this run was given. To be pasted into a shell.
+    fn ipai(&self) -> String {
+        let Global { folder, environment, sandbox, variables, .. } = &self.global;
+        let mut words = vec!["ipai".to_owned()];
+        if folder.as_os_str() != "." {
+            words.extend(["-C".to_owned(), shell_word(&folder.display().to_string())]);
+        }
+        words.extend(environment.iter().map(|name| format!("--env {}", shell_word(name))));
+        words.extend(sandbox.map(|kind| match kind.to_possible_value() {
+            Some(kind) if kind.get_name() != "embedded" => format!("--sandbox={}", kind.get_name()),
+            _ => "--sandbox".to_owned(),
+        }));
+        let variable = |(name, value): &(String, String)| {
+            format!("--var {}", shell_word(&format!("{name}={value}")))
+        };
+        words.extend(variables.iter().map(variable));
+        words.join(" ")
+    }
+
+    /// A command for this stack, to be pasted into a shell.
+    fn command(&self, words: &str) -> String {
+        format!("{} {words}", self.ipai())
+    }
+
     fn variables(&self) -> BTreeMap<String, String> {
         self.global.variables.iter().cloned().collect()
     }
+}
+
+/// A text as one word of a shell.
+fn shell_word(text: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "/._-=,:+@%".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 /// The time, RFC 3339 in UTC.
@@ -360,8 +393,8 @@ fn parse_addresses(
 ) -> Result<std::collections::BTreeSet<Address>, Failed> {
     let parse = |text: &String| {
         text.parse().map_err(|error: ipai_core::address::NotAnAddress| {
-            run.problem(
-                Diagnostic::error("Not an address")
+            run.trouble(
+                &Diagnostic::error("Not an address")
                     .detail(error.to_string())
                     .hint("addresses look like digitalocean.droplet.ops"),
             )

@@ -63,6 +63,9 @@ pub enum Reach {
     Trusting(Vec<String>),
 }
 
+/// What to do about a certificate of somebody who is not believed.
+pub const NOT_BELIEVED: &str = "; whoever signed its certificate is not believed, as with a staging authority or one of the stack's own: name a file with that one's certificate as `authority` in the check";
+
 /// Why nothing is asked in the sandbox.
 pub const SIMULATED: &str = "the sandbox's containers are simulated and serve no pages";
 

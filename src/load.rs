@@ -285,15 +285,20 @@ pub fn open_vault(
     edges: &Edges,
     problems: &mut Vec<Diagnostic>,
 ) -> Vault {
-    let (store, identity) = match &choice.sandbox {
-        Some(sandbox) => (sandbox.folder.join(FILE), Some(sandbox.folder.join("identity.txt"))),
-        None => (choice.folder.join(store_name(choice)), None),
-    };
+    let (store, identity) = (store_path(choice), own_identity(choice));
     Vault::open(&stack.secrets, &choice.folder, store, identity, edges, problems)
 }
 
-/// The name of the secret file: each environment has secrets of its own.
+/// The secret file: each environment has secrets of its own, and the sandbox has others than the real world.
 #[must_use]
-pub fn store_name(choice: &Choice) -> String {
-    choice.environment.as_ref().map_or_else(|| FILE.to_owned(), |env| format!("secrets.{env}.toml"))
+pub fn store_path(choice: &Choice) -> PathBuf {
+    let env = choice.environment.as_ref();
+    let name = env.map_or_else(|| FILE.to_owned(), |env| format!("secrets.{env}.toml"));
+    choice.sandbox.as_ref().map_or(&choice.folder, |sandbox| &sandbox.folder).join(name)
+}
+
+/// The age identity that the sandbox makes for itself; nothing in the real world.
+#[must_use]
+pub fn own_identity(choice: &Choice) -> Option<PathBuf> {
+    choice.sandbox.as_ref().map(|sandbox| sandbox.folder.join("identity.txt"))
 }

@@ -38,6 +38,7 @@ pub use plan_json::{PlanFacts, plan_json};
 pub use plan_text::{PlanOptions, plan_text};
 pub use problem_json::{diagnostic_json, diagnostics_json, remote_error_json, validation_json};
 pub use remote::remote_error;
+pub use sections::number;
 pub use summary::apply_summary;
 pub use timeline::{Moment, Timeline};
 

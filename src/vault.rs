@@ -242,9 +242,10 @@ impl Vault {
         Ok(dependants)
     }
 
-    /// Why nothing could be stored, if so: better said before anything is made than after.
+    /// Why nothing could be stored, if so: better said before anything is made than after. `init` is the command that
+    /// makes a file to store in.
     #[must_use]
-    pub fn cannot_store(&self) -> Option<Diagnostic> {
+    pub fn cannot_store(&self, init: &str) -> Option<Diagnostic> {
         let store = match Store::load(&self.path) {
             Ok(store) => store,
             Err(error) => return Some(explain(&error)),
@@ -252,14 +253,12 @@ impl Vault {
         if self.own_identity.is_some() || store.recipients().next().is_some() {
             return None;
         }
-        let folder =
-            self.path.parent().map_or_else(String::new, |folder| folder.display().to_string());
         let problem = Diagnostic::error("Nobody could read the stack's secrets")
             .detail(format!(
                 "The stack has secrets to generate, and {} names nobody to encrypt them to.",
                 self.path.display()
             ))
-            .hint(format!("ipai -C {folder} secrets init"));
+            .hint(init);
         Some(problem)
     }
 

@@ -203,7 +203,7 @@ fn plan_files_of_every_wrong_kind() {
     let text = std::fs::read_to_string(&file).unwrap();
     world.cloud().clear_log();
     for (broken, words) in [
-        (text[..text.len() / 2].to_owned(), "truncated"),
+        (text[..text.len() / 2].to_owned(), "damaged or cut short"),
         (text.replace("\"www.example.com\"", "\"evil.example.com\""), "changed"),
         (text.replace("\"format_version\": \"1.", "\"format_version\": \"9."), "another version"),
         (text.replace("\"stack\": \"shop\"", "\"stack\": \"other\""), "changed"),

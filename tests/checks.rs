@@ -230,5 +230,10 @@ fn the_sandbox_says_that_it_serves_no_pages() {
     for service in ["mattermost", "focalboard", "n8n", "superset", "postgres", "caddy"] {
         assert!(ran.out.contains(&format!("{service}: unknown")), "{}", ran.out);
     }
-    ran.says("simulated and serve no pages");
+    let ran = ran.says("simulated and serve no pages");
+    for (service, place) in [("postgres", "on the host"), ("mattermost", "from here")] {
+        let block = ran.out.split_once(&format!("{service}: ")).unwrap().1;
+        let line = block.lines().nth(1).unwrap();
+        assert!(line.contains(&format!("reachable {place}")), "{service}: {line}");
+    }
 }

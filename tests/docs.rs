@@ -24,6 +24,22 @@ fn the_reference_is_what_explain_prints() {
 }
 
 #[test]
+fn explain_knows_the_sections_of_a_stack_and_their_keys() {
+    let explain =
+        |name: &str| -> Ran { ipai(repository()).args(["explain", name]).output().unwrap().into() };
+    for name in ["stack", "var", "ssh", "secret", "secret.NAME", "[check.NAME]", "output"] {
+        explain(name).expect(0).says("Example:");
+    }
+    let key = explain("secret.generate").expect(0).says("keypair").keeps_quiet_about("alphabet");
+    assert_eq!(key.out.lines().count(), 2);
+    explain("check.version").expect(0).says("version.compatible").keeps_quiet_about("expect_");
+    explain("secret.genrate").expect(1).says("did you mean secret.generate?");
+    explain("sekret").expect(1).says("did you mean secret?");
+    let all: Ran = ipai(repository()).arg("explain").output().unwrap().into();
+    all.expect(0).says("  secret.NAME ").says("  host.compose ");
+}
+
+#[test]
 fn the_readme_names_every_command_and_no_other() {
     let help: Ran = ipai(repository()).arg("--help").output().unwrap().into();
     let help = help.expect(0).out;

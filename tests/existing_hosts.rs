@@ -80,7 +80,7 @@ fn a_server_takes_files_and_is_itself_neither_made_nor_deleted() {
     let place = Place::new(PINNED);
     std::fs::write(place.path("/etc/motd"), "somebody else's\n").unwrap();
     let plan = place.world.run(&["apply", "--auto-approve"]).expect(1);
-    plan.says("/etc/motd").says("ipai adopt");
+    plan.says("/etc/motd").says(" adopt host.file.");
     let kept = std::fs::read_to_string(place.path("/etc/motd")).unwrap();
     assert_eq!(kept, "somebody else's\n", "what lies on an old server is nobody's leftover");
     place.world.run(&["adopt", "host.file.motd", "--auto-approve"]).expect(0);

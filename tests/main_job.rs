@@ -228,6 +228,27 @@ fn a_saved_plan_is_done_exactly_or_refused_when_the_world_moved() {
 }
 
 #[test]
+fn what_a_run_tells_to_type_next_is_about_the_same_stack_environment_and_world() {
+    let world = World::new();
+    world.write("stack.staging.toml", "[var]\ngreeting = \"staging\"\n");
+    let stack = world.stack().display().to_string();
+    let path = world.scratch.path().join("a plan").display().to_string();
+    let saved = world.run(&["plan", "--out", &path]).expect(0);
+    saved.says(&format!("\n  ipai -C {stack} apply '{path}'\n"));
+    let options = ["--env", "staging", "--sandbox", "--var", "greeting=it's"];
+    let ipai = format!("ipai -C {stack} --env staging --sandbox --var 'greeting=it'\\''s'");
+    let run = |arguments: &[&str]| world.run(&[&options, arguments].concat());
+    run(&["plan", "--out", &path]).expect(0).says(&format!("\n  {ipai} apply '{path}'\n"));
+    run(&["apply"]).expect(1).says(&format!("{ipai} plan --out FILE && {ipai} apply FILE"));
+    run(&["logs", "app"]).expect(1).says(&format!("{ipai} apply"));
+    world.run(&["status"]).says(&format!("ipai -C {stack} plan shows how."));
+    let body = json!({"type": "MX", "name": "example.com", "content": "mail.example.com", "priority": 10, "ttl": 300});
+    world.cloud().add_foreign_record("example.com", body).unwrap();
+    let adopt = format!("`ipai -C {stack} adopt cloudflare.dns_record.mail`");
+    world.run(&["plan"]).expect(1).says(&adopt);
+}
+
+#[test]
 fn a_failed_step_stops_what_needs_it_and_the_next_apply_carries_on() {
     use ipai_simulator::{Fault, FaultKind};
     let world = World::new();
@@ -238,7 +259,8 @@ fn a_failed_step_stops_what_needs_it_and_the_next_apply_carries_on() {
     };
     world.cloud().fault(Fault::first("POST", "/v2/droplets", fault));
     let failed = world.run(&["apply", "--auto-approve"]).expect(1);
-    failed.says("no capacity").says("cloudflare.dns_record.www").says("apply");
+    let again = format!("Run `ipai -C {} apply` again", world.stack().display());
+    failed.says("no capacity").says("cloudflare.dns_record.www").says(&again);
     assert_eq!(
         world.record("example.com", "MX")["priority"],
         10,
@@ -255,7 +277,7 @@ fn an_existing_record_is_adopted_by_name_only() {
     world
         .run(&["apply", "--auto-approve", "--detailed-exitcode"])
         .expect(5)
-        .says("ipai adopt cloudflare.dns_record.mail");
+        .says("adopt cloudflare.dns_record.mail");
     assert!(world.droplets().is_empty());
     world.run(&["adopt", "cloudflare.dns_record.mail", "--auto-approve"]).expect(0);
     world.run(&["plan"]).expect(0).says("~ cloudflare.dns_record.mail").says("300");
@@ -265,6 +287,19 @@ fn an_existing_record_is_adopted_by_name_only() {
     let forgotten = world.record("example.com", "MX");
     assert_eq!(forgotten["id"], json!(id));
     assert!(!forgotten["comment"].to_string().contains("ipai"), "{forgotten}");
+    for (arguments, says) in [
+        (["adopt", "cloudflare.dns_record.spf"], "ipai's already"),
+        (["adopt", "digitalocean.firewall.web"], "ipai's already"),
+        (["forget", "cloudflare.dns_record.mail"], "Nothing to forget"),
+    ] {
+        world.run(&arguments).says(says).keeps_quiet_about("nothing was contacted");
+    }
+    world.cloud().clear_log();
+    let wrong = ["adopt", "digitalocean.droplet.web", "--host-key", "MD5:aa"];
+    world.run(&wrong).expect(1).says("nothing was contacted");
+    assert_eq!(world.cloud().log().len(), 0);
+    let nothing = World::new().run(&["adopt", "cloudflare.dns_record.mail"]).expect(1);
+    nothing.says("Nothing to adopt").keeps_quiet_about("nothing was contacted");
 }
 
 #[test]

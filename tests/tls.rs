@@ -91,3 +91,28 @@ fn status_tells_how_many_days_a_certificate_has_left() {
         .collect();
     assert_eq!(names, ["shop-app-1", "shop-migrate-1", "shop-proxy-1"]);
 }
+
+#[test]
+fn a_check_believes_the_authority_that_it_names_and_says_so_when_it_names_none() {
+    let world = World::new();
+    let Some((_server, port)) = serve(&world) else { return };
+    world.apply();
+    let stack = world.read("stack.toml");
+    let check = format!("{stack}\n[check.site]\nurl = \"https://127.0.0.1:{port}/\"\n");
+    world.write("stack.toml", &check);
+    let strange = world.run(&["check"]).expect(1).says("site: DEGRADED");
+    strange.says("UnknownIssuer").says("as `authority` in the check");
+    world.write("stack.toml", &format!("{check}authority = \"ca.pem\"\n"));
+    world.run(&["validate"]).expect(1).says("Missing file");
+    let pem = std::fs::read_to_string(world.home().join("tls.pem")).unwrap();
+    let key = std::fs::read_to_string(world.home().join("tls.key")).unwrap();
+    for (text, says) in
+        [("x", "holds no certificate"), (&*format!("{pem}{key}"), "holds a private key")]
+    {
+        world.write("ca.pem", text);
+        world.run(&["validate"]).expect(1).says(says).keeps_quiet_about("BEGIN");
+    }
+    world.write("ca.pem", &pem);
+    world.run(&["check"]).expect(0).says("site: ok");
+    world.run(&["status"]).expect(0).says("check site: ok");
+}

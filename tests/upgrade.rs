@@ -67,7 +67,7 @@ fn when_something_was_applied_the_file_keeps_the_new_tag_and_that_is_said() {
         // A release that failed may go back by itself; then nothing of it is left.
         assert!(world.read("stack.toml").contains("1.0.0"));
     } else {
-        ran.says("keeps the new tag").says("ipai apply goes on");
+        ran.says("keeps the new tag").says(" apply goes on");
         assert!(world.read("stack.toml").contains("2.0.0"));
     }
 }
@@ -94,4 +94,32 @@ fn a_tag_that_no_variable_or_more_than_one_makes_is_refused_with_its_lines() {
     several.run(&["upgrade", "app", "9"]).expect(1).says("stack.toml:9 (one)").says("(two)");
     let overridden = ["--var", "app_version=1.0.5", "upgrade", "app", "1.1.0", "-y"];
     world.run(&overridden).expect(1).says("cannot be edited");
+}
+
+#[test]
+fn a_lower_version_of_a_service_that_migrates_is_refused_unless_the_loss_is_allowed() {
+    let world = world(VERSION);
+    world.edit("stack.toml", "timeout = \"1m\"", "timeout = \"1m\"\nmigrates = [\"app\"]");
+    world.apply();
+    world.run(&["upgrade", "app", "1.10.0", "-y"]).expect(0);
+    let (before, ran) = (world.read("stack.toml"), world.container("app"));
+    let lower = ["upgrade", "app", "1.9.0", "-y", "--detailed-exitcode"];
+    for arguments in
+        [&lower[..], &["upgrade", "app", "1.9.0", "--plan-only", "--detailed-exitcode"]]
+    {
+        world
+            .run(arguments)
+            .expect(5)
+            .says("app would go from registry.example.com/app:1.10.0 back to registry.example.com/app:1.9.0")
+            .says("restore the backup")
+            .says("--allow-data-loss host.compose.shop");
+    }
+    assert_eq!((world.read("stack.toml"), world.container("app")), (before, ran));
+    // What the host runs decides: after a rollback the stack may follow.
+    world.run(&["rollback", "-y", "--allow-data-loss", "host.compose.shop"]).expect(0);
+    world.run(&["upgrade", "app", "1.0.0", "-y"]).expect(0);
+    world.run(&["upgrade", "app", "1.10.0", "-y"]).expect(0);
+    let allowed = [&lower[..], &["--allow-data-loss", "host.compose.shop"]].concat();
+    world.run(&allowed).expect(2);
+    world.expect_empty_plan();
 }

@@ -98,7 +98,7 @@ fn logs_that_nobody_reads_any_more_end() {
 #[test]
 fn a_service_that_does_not_exist_is_named_with_the_nearest_that_does() {
     let world = World::new();
-    world.run(&["logs", "app"]).expect(1).says("not applied yet").says("ipai apply");
+    world.run(&["logs", "app"]).expect(1).says("not applied yet: ipai -C ").says(" apply");
     world.apply();
     world.run(&["logs", "apq"]).expect(1).says("No such service").says("did you mean app?");
     world

@@ -40,8 +40,9 @@ pub(super) struct ForgetArguments {
 
 pub(super) async fn adopt(run: &Run<'_>, arguments: &AdoptArguments) -> Outcome {
     let address = single(run, &arguments.address)?;
+    let host_key = pin::named(run, arguments)?;
     let world = World::open(run).await?;
-    let work = adopt_in(run, &world, &address, arguments);
+    let work = adopt_in(run, &world, &address, arguments, host_key);
     let outcome = arguments.consent.locked(run, &world, work).await;
     world.close().await;
     outcome
@@ -52,8 +53,8 @@ async fn adopt_in(
     world: &World,
     address: &Address,
     arguments: &AdoptArguments,
+    host_key: Option<String>,
 ) -> Outcome {
-    let host_key = pin::named(run, arguments)?;
     let progress = Progress::new(run.talk, arguments.consent.json);
     let keeper = keeper(run, world, address)?;
     if keeper.is_none() && host_key.is_some() {
@@ -131,7 +132,7 @@ fn no_pin(run: &Run<'_>, address: &Address) -> Failed {
     let problem = Diagnostic::error("No host key to pin")
         .detail(format!("ipai keeps no host key for `{address}`."))
         .hint("a droplet's key is pinned in its tags; a server's stands in the stack: host_key = \"SHA256:…\"");
-    run.problem(problem)
+    run.trouble(&problem)
 }
 
 fn no_single_candidate(run: &Run<'_>, address: &Address, candidates: &[Foreign]) -> Failed {
@@ -141,14 +142,14 @@ fn no_single_candidate(run: &Run<'_>, address: &Address, candidates: &[Foreign])
         let detail = format!("Nothing that exists could be `{address}`.");
         Diagnostic::error("Nothing to adopt")
             .detail(detail)
-            .hint("ipai plan -v lists the foreign objects nearby")
+            .hint(format!("{} lists the foreign objects nearby", run.command("plan -v")))
     } else {
         let detail = format!("Several objects could be `{address}`: {}.", list.join(", "));
         Diagnostic::error("Which one?")
             .detail(detail)
-            .hint(format!("ipai adopt {address} {}", candidates[0].id))
+            .hint(run.command(&format!("adopt {address} {}", candidates[0].id)))
     };
-    run.problem(problem)
+    run.trouble(&problem)
 }
 
 pub(super) async fn forget(run: &Run<'_>, arguments: &ForgetArguments) -> Outcome {
@@ -170,7 +171,7 @@ async fn forget_in(
     let Planned { mut proposal, live } = world.plan(run, &Options::default(), &progress).await?;
     let Some(object) = live.resources.iter().find(|resource| resource.address == *address) else {
         let detail = format!("Nothing that exists carries the marker of `{address}`.");
-        return Err(run.problem(Diagnostic::error("Nothing to forget").detail(detail)));
+        return Err(run.trouble(&Diagnostic::error("Nothing to forget").detail(detail)));
     };
     proposal.plan = plan::forget(&proposal.desired, address, &object.id, &live);
     carry_out(run, world, Planned { proposal, live }, &arguments.consent, false, &progress).await

@@ -96,7 +96,12 @@ async fn run_in(
     let progress = Progress::new(run.talk, arguments.consent.json);
     let planned = world.plan(run, &options, &progress).await?;
     if let Some(reviewed) = &reviewed {
-        refuse_if_moved(reviewed, &planned.proposal.plan, arguments.consent.detailed_exitcode)?;
+        refuse_if_moved(
+            run,
+            reviewed,
+            &planned.proposal.plan,
+            arguments.consent.detailed_exitcode,
+        )?;
     }
     carry_out(run, world, planned, &arguments.consent, reviewed.is_some(), &progress).await
 }
@@ -110,14 +115,20 @@ fn options_of(plan: &Plan) -> Options {
     Options { replace: requested.collect(), targets, destroy }
 }
 
-fn refuse_if_moved(reviewed: &Plan, now: &Plan, detailed: bool) -> Result<(), Failed> {
+fn refuse_if_moved(
+    run: &Run<'_>,
+    reviewed: &Plan,
+    now: &Plan,
+    detailed: bool,
+) -> Result<(), Failed> {
     let lines = moved(reviewed, now);
     if lines.is_empty() {
         return Ok(());
     }
     let list: String = lines.iter().map(|line| format!("\n  - {line}")).collect();
     let text = format!(
-        "error: the live world or the stack moved since this plan was made; nothing was changed{list}\n  hint: review a new one: ipai plan --out FILE"
+        "error: the live world or the stack moved since this plan was made; nothing was changed{list}\n  hint: review a new one: {}",
+        run.command("plan --out FILE")
     );
     Err(Failed::new(text).with_code(exit::STALE, detailed))
 }
@@ -145,7 +156,11 @@ pub(super) async fn carry_out(
     } else {
         let approved = losses.clone();
         let destroy = plan.actions.iter().any(|action| action.reason == Reason::Destroyed);
-        run.print(&report::plan_text(plan, &run.output, &PlanOptions { destroy, approved }));
+        run.print(&report::plan_text(
+            plan,
+            &run.output,
+            &PlanOptions { destroy, approved, ipai: run.ipai() },
+        ));
         run.print(&report::exposure_text(&planned.exposure(world), &run.output));
     }
     if plan.is_empty() {
@@ -153,8 +168,9 @@ pub(super) async fn carry_out(
     }
     guard(plan, &losses, consent.detailed_exitcode)?;
     let makes_secrets = plan.effective().any(|action| action.address.is_secret());
-    if let Some(problem) = makes_secrets.then(|| world.loaded.vault.cannot_store()).flatten() {
-        return Err(run.problem(problem));
+    let problem = || world.loaded.vault.cannot_store(&run.command("secrets init"));
+    if let Some(problem) = makes_secrets.then(problem).flatten() {
+        return Err(run.trouble(&problem));
     }
     if !(consent.auto_approve || reviewed) {
         ask(run, world, plan, consent).await?;
@@ -194,7 +210,9 @@ fn guard(plan: &Plan, approved: &BTreeSet<Address>, detailed: bool) -> Result<()
 }
 
 async fn ask(run: &Run<'_>, world: &World, plan: &Plan, consent: &Consent) -> Result<(), Failed> {
-    let instead = "pass --auto-approve or a plan file: ipai plan --out FILE && ipai apply FILE";
+    let ipai = run.ipai();
+    let instead =
+        format!("pass --auto-approve or a plan file: {ipai} plan --out FILE && {ipai} apply FILE");
     if consent.no_input || consent.json {
         return Err(Failed::new(format!(
             "error: not approved, so nothing was changed\n  hint: {instead}"
@@ -207,7 +225,7 @@ async fn ask(run: &Run<'_>, world: &World, plan: &Plan, consent: &Consent) -> Re
     } else {
         "Do you want to perform these actions?"
     };
-    run.confirm_unless(&world.stop, question, "yes", instead).await
+    run.confirm_unless(&world.stop, question, "yes", &instead).await
 }
 
 async fn conclude(
@@ -219,7 +237,7 @@ async fn conclude(
     stop: &Stop,
 ) -> Outcome {
     let destroys = plan.actions.iter().any(|action| action.reason == Reason::Destroyed);
-    let text = report::apply_summary(report, destroys, &run.talk);
+    let text = report::apply_summary(report, destroys, &run.talk, &run.ipai());
     let healthy = !report.is_complete() || destroys || check_health(run, world, report).await;
     let code = match (report.is_complete() && healthy, stop.code()) {
         (true, _) if consent.detailed_exitcode => exit::CHANGES,
@@ -247,9 +265,10 @@ async fn conclude(
                 "Stopped: the stack was applied, and its sites were not waited for.".to_owned();
             Err(Failed { code, text })
         }
-        (false, None) => Err(Failed::new(
-            "error: the stack was applied, but a health check fails (see above)\n  hint: ipai status shows more",
-        )),
+        (false, None) => Err(Failed::new(format!(
+            "error: the stack was applied, but a health check fails (see above)\n  hint: {} shows more",
+            run.command("status")
+        ))),
     }
 }
 

@@ -3,7 +3,7 @@
 mod ask;
 mod page;
 
-use ipai_core::check::Check;
+use ipai_core::check::{Check, Way};
 use serde::Serialize;
 
 use super::places::Places;
@@ -135,7 +135,11 @@ async fn verdict(
         version: None,
     };
     if *reach == Reach::Nowhere {
-        verdict.reachable.outside = Some(Result::Skipped(SIMULATED.into()));
+        let skipped = Some(Result::Skipped(SIMULATED.into()));
+        match check.reach.way {
+            Way::Url { .. } => verdict.reachable.outside = skipped,
+            Way::Command { .. } => verdict.reachable.inside = skipped,
+        }
         return verdict;
     }
     let asker = Asker { run, world, places, reach, check };

@@ -62,7 +62,10 @@ async fn run_in(
         });
     }
     let code = carry_out(run, world, &places, &deeds, consent.detailed_exitcode).await?;
-    run.print("Down: no container is left, and every volume is. Start again with: ipai up\n");
+    run.print(&format!(
+        "Down: no container is left, and every volume is. Start again with: {}\n",
+        run.command("up")
+    ));
     Ok(code)
 }
 

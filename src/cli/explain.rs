@@ -1,5 +1,7 @@
 //! `ipai explain`
 
+mod sections;
+
 use ipai_core::desired::in_words;
 use ipai_core::resource::{Change, Default, ResourceType};
 use ipai_core::{Attribute, Diagnostic, diagnostic};
@@ -7,13 +9,13 @@ use ipai_core::{Attribute, Diagnostic, diagnostic};
 use super::{Outcome, Run, exit};
 use crate::providers;
 
-/// Explain a resource type: its attributes, what a change costs, an example.
+/// Explain a resource type or a section of the stack: what it may say, what a change costs, an example.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  ipai explain\n  ipai explain cloudflare.dns_record\n  ipai explain digitalocean.droplet.image"
+    after_help = "Examples:\n  ipai explain\n  ipai explain cloudflare.dns_record\n  ipai explain digitalocean.droplet.image\n  ipai explain secret.generate"
 )]
 pub(super) struct Arguments {
-    /// `provider.type`, or `provider.type.attribute`; without it, all types are listed.
+    /// `provider.type`, `provider.type.attribute`, a section or `section.key`; without it, all are listed.
     name: Option<String>,
     /// Print the manual of every type as Markdown.
     #[arg(long, conflicts_with = "name")]
@@ -31,17 +33,21 @@ pub(super) fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
             format!("  {:26} {}\n", format!("{}.{}", t.provider(), t.name()), t.summary())
         };
         run.print(&format!(
-            "Resource types:\n\n{}\nipai explain TYPE says more.\n",
-            types.iter().map(line).collect::<String>()
+            "Resource types:\n\n{}\nOther sections:\n\n{}\nipai explain TYPE, or SECTION, says more.\n",
+            types.iter().map(line).collect::<String>(),
+            sections::list()
         ));
         return Ok(exit::OK);
     };
+    if let Some(section) = sections::find(name) {
+        return sections::explain(run, section, name);
+    }
     let mut parts = name.splitn(3, '.');
     let (provider, kind, attribute) =
         (parts.next().unwrap_or_default(), parts.next().unwrap_or_default(), parts.next());
     let Some(found) = types.iter().find(|t| t.provider() == provider && t.name() == kind) else {
-        let names: Vec<String> =
-            types.iter().map(|t| format!("{}.{}", t.provider(), t.name())).collect();
+        let types = types.iter().map(|t| format!("{}.{}", t.provider(), t.name()));
+        let names: Vec<String> = types.chain(sections::names()).collect();
         let near =
             diagnostic::nearest(&format!("{provider}.{kind}"), names.iter().map(String::as_str));
         let hint = near.map_or_else(
@@ -49,7 +55,7 @@ pub(super) fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
             |near| format!("did you mean {near}?"),
         );
         return Err(run.problem(
-            Diagnostic::error("No such resource type")
+            Diagnostic::error("No such resource type or section")
                 .detail(format!("`{name}` is unknown."))
                 .hint(hint),
         ));
@@ -90,7 +96,7 @@ pub(super) fn manual(kind: &dyn ResourceType) -> String {
 /// The reference in `docs/reference.md`.
 fn markdown(types: &ipai_core::Types) -> String {
     let mut text = String::from(
-        "# Resource types\n\n<!-- Made by `ipai explain --markdown`; a test keeps it true. -->\n",
+        "# Resource types, and the other sections of a stack\n\n<!-- Made by `ipai explain --markdown`; a test keeps it true. -->\n",
     );
     for kind in types.iter() {
         text.push_str(&format!(
@@ -117,7 +123,7 @@ fn markdown(types: &ipai_core::Types) -> String {
         }
         text.push_str(&format!("\n```toml\n{}\n```\n", kind.example().trim()));
     }
-    text
+    text + &sections::markdown()
 }
 
 fn describe(attribute: &Attribute) -> String {

@@ -117,9 +117,10 @@ async fn release(run: &Run<'_>, world: &World, named: Option<&str>, json: bool) 
     let Some(lock) = live.first() else { return Ok(exit::OK) };
     let line = report::lock_line(lock, sight.now);
     let problem = Diagnostic::error("The lock is another run's").detail(format!("It is {line}."));
-    Err(run.problem(
-        problem.hint("wait until it is given back; if that run is surely dead: ipai unlock"),
-    ))
+    Err(run.trouble(&problem.hint(format!(
+        "wait until it is given back; if that run is surely dead: {}",
+        run.command("unlock")
+    ))))
 }
 
 async fn unlock_in(run: &Run<'_>, world: &World, yes: bool) -> Outcome {

@@ -84,7 +84,7 @@ pub(super) async fn locked(
         Err(NotTaken::Stopped(code)) => Err(stopped(code)),
         Err(NotTaken::Failed(error)) => Err(run.remote(&[error])),
         Err(NotTaken::Held(by, now)) => {
-            let text = refusal(&place, by.as_deref(), now);
+            let text = refusal(run, &place, by.as_deref(), now);
             if consent.json {
                 let message =
                     report::locked_message(&place, by.as_deref(), now, Some(&super::now()));
@@ -196,7 +196,7 @@ impl Teller<'_> {
 }
 
 /// Why nothing was done, and what can be done about it.
-fn refusal(place: &str, by: Option<&Found>, now: Option<Moment>) -> String {
+fn refusal(run: &Run<'_>, place: &str, by: Option<&Found>, now: Option<Moment>) -> String {
     let (who, breaks) = match by {
         Some(by) => (report::lock_line(by, now), by.note.is_err()),
         None => ("it changes hands faster than one can look".to_owned(), false),
@@ -205,13 +205,14 @@ fn refusal(place: &str, by: Option<&Found>, now: Option<Moment>) -> String {
         format!("\n  without another sign of life it lapses in {} s", left.as_secs() + 1)
     });
     let hint = if breaks {
-        "update ipai; if no run is at work, remove the lock: ipai unlock"
+        "update ipai; if no run is at work, remove the lock"
     } else {
-        "wait for it with --lock-timeout 5m; if that run is surely dead, remove its lock: ipai unlock"
+        "wait for it with --lock-timeout 5m; if that run is surely dead, remove its lock"
     };
     let lapses = lapses.unwrap_or_default();
     format!(
-        "error: another run is at work on this stack, so nothing was changed\n  its lock in {place} is {who}{lapses}\n  hint: {hint}"
+        "error: another run is at work on this stack, so nothing was changed\n  its lock in {place} is {who}{lapses}\n  hint: {hint}: {}",
+        run.command("unlock")
     )
 }
 

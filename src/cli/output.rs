@@ -59,7 +59,8 @@ pub(super) async fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
         let output = found.ok_or_else(|| unknown(run, name, &outputs))?;
         if output.sensitive && !show {
             return Err(Failed::new(format!(
-                "error: `{name}` is a secret\n  hint: ipai output {name} --show-secrets"
+                "error: `{name}` is a secret\n  hint: {}",
+                run.command(&format!("output {name} --show-secrets"))
             )));
         }
         run.print(&format!("{}\n", output.value.expose()));

@@ -80,8 +80,8 @@ impl Places {
             [(first, _), ..] => {
                 let detail = format!("{} projects have a service `{name}`.", found.len());
                 let problem = Diagnostic::error("Which one?").detail(detail);
-                Err(run
-                    .problem(problem.hint(format!("name the project too: {}/{name}", first.name))))
+                let hint = format!("name the project too: {}/{name}", first.name);
+                Err(run.trouble(&problem.hint(hint)))
             }
         }
     }
@@ -94,7 +94,7 @@ impl Places {
         problem.hint = Some(match (near, names().next()) {
             (Some(near), _) => format!("did you mean {near}?"),
             (None, Some(_)) => format!("services: {}", names().collect::<Vec<_>>().join(", ")),
-            (None, None) => "the stack was not applied yet: ipai apply".to_owned(),
+            (None, None) => format!("the stack was not applied yet: {}", run.command("apply")),
         });
         run.trouble(&problem)
     }
@@ -125,7 +125,7 @@ impl Places {
         self.outputs.get(home).ok_or_else(|| {
             let problem = Diagnostic::error("No such host")
                 .detail(format!("`{home}` does not exist yet."))
-                .hint("ipai apply makes it");
+                .hint(format!("{} makes it", run.command("apply")));
             run.trouble(&problem)
         })
     }

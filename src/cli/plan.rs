@@ -68,7 +68,7 @@ pub(super) fn must_be_known<'a>(
     let near = ipai_core::diagnostic::nearest(&text, names.iter().map(String::as_str));
     let mut problem = Diagnostic::error("No such resource").detail(format!("`{text}` {why}."));
     problem.hint = near.map(|near| format!("did you mean {near}?"));
-    Err(run.problem(problem))
+    Err(run.trouble(&problem))
 }
 
 pub(super) async fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
@@ -85,7 +85,7 @@ pub(super) async fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
         document["exposure"] = report::exposure_json(&exposure);
         run.print(&format!("{}\n", report::json_text(&document, true)));
     } else {
-        run.print(&report::plan_text(&plan, &run.output, &PlanOptions::default()));
+        run.print(&report::plan_text(&plan, &run.output, &PlanOptions::calling(run.ipai())));
         run.print(&report::exposure_text(&exposure, &run.output));
     }
     if let Some(path) = &arguments.out {
@@ -126,14 +126,15 @@ pub(super) fn exit_code(plan: &Plan, detailed: bool) -> u8 {
 fn save(run: &Run<'_>, plan: &Plan, path: &PathBuf) -> Result<(), Failed> {
     let text = SavedPlan::new(plan.clone(), env!("CARGO_PKG_VERSION")).to_text();
     std::fs::write(path, text).map_err(|error| {
-        run.problem(
-            Diagnostic::error("The plan cannot be saved")
+        run.trouble(
+            &Diagnostic::error("The plan cannot be saved")
                 .detail(format!("{}: {error}", path.display())),
         )
     })?;
     run.say(&format!(
-        "\nSaved the plan to {0}. To do exactly this:\n  ipai apply {0}",
-        path.display()
+        "\nSaved the plan to {}. To do exactly this:\n  {}",
+        path.display(),
+        run.command(&format!("apply {}", super::shell_word(&path.display().to_string())))
     ));
     Ok(())
 }

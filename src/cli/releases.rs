@@ -70,7 +70,7 @@ pub(super) async fn hosts(
     if hosts.is_empty() {
         let problem = Diagnostic::error("No host that could keep releases")
             .detail("A release is what a host with a Compose project served when all was well.")
-            .hint("ipai apply makes the first one");
+            .hint(format!("{} makes the first one", run.command("apply")));
         return Err(run.trouble(&problem));
     }
     Ok(hosts)

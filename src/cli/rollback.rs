@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ipai_core::calendar::minute_for_people;
-use ipai_core::release::{ImageChange, Kept, Release};
+use ipai_core::release::{ImageChange, Kept, Release, postgres_way};
 use ipai_core::{Address, Diagnostic, Event, Events, Fault, RemoteError, Verb};
 use serde_json::json;
 
@@ -157,8 +157,9 @@ fn guard(
     {
         let (project, service) = (&change.to.project, &change.to.service);
         return refuse(format!(
-            "error: release {} runs PostgreSQL {then}, which cannot open the data of PostgreSQL {from} of service {service}; nothing was changed\n  hint: dump it first (docker compose -p {project} exec -T {service} pg_dumpall -U postgres >all.sql), give PostgreSQL {then} a volume of its own in the stack, apply, and restore",
-            to.id
+            "error: release {} runs PostgreSQL {then}, which cannot open the data of PostgreSQL {from} of service {service}; nothing was changed\n  hint: {}",
+            to.id,
+            postgres_way(project, service, from, then).replace('\n', "\n    | ")
         ));
     }
     let allowed = parse_addresses(&consent.data_loss, run)?;
@@ -169,14 +170,18 @@ fn guard(
     };
     let lowered = changed.iter().find_map(|change| Some((change, migrating(&change)?)));
     let Some((change, address)) = lowered else { return Ok(()) };
-    refuse(format!(
-        "error: {} would go from {} back to {}, and the newer one may have changed its database for good; nothing was changed\n  hint: restore the backup that was taken before the upgrade along with it; if the data may be lost or is known to fit: --allow-data-loss {address}",
-        change.to.service, change.from.name, change.to.name
-    ))
+    refuse(below_migration(&change.to.service, &change.from.name, &change.to.name, &address))
+}
+
+/// Why a service is not given an older image, and what to do.
+pub(super) fn below_migration(service: &str, from: &str, to: &str, address: &Address) -> String {
+    format!(
+        "error: {service} would go from {from} back to {to}, and the newer one may have changed its database for good; nothing was changed\n  hint: restore the backup that was taken before the upgrade along with it; if the data may be lost or is known to fit: --allow-data-loss {address}"
+    )
 }
 
 /// What the stack says of the services of a project that change their database.
-fn migrates<'a>(
+pub(super) fn migrates<'a>(
     places: &'a Places,
     home: &Address,
     project: &str,
@@ -218,7 +223,8 @@ async fn go(
         () = world.stop.cut() => {
             let cause = "ipai was stopped while it was under way";
             let error = RemoteError::new(Fault::TimedOut, format!("go back to release {to}"), cause);
-            Err(error.hint(format!("`ipai rollback {to}` goes on with it; `ipai apply` goes forward")))
+            let ipai = run.ipai();
+            Err(error.hint(format!("`{ipai} rollback {to}` goes on with it; `{ipai} apply` goes forward")))
         }
     };
     drop(heartbeat);
@@ -265,8 +271,9 @@ fn conclude(
         Ok(()) => {
             if !consent.json {
                 run.print(&format!(
-                    "Rolled back: {} serves release {to} and is healthy.\nThe stack still wants what came later: ipai plan shows it, and the next apply brings it back unless the stack is edited.\n",
-                    host.home
+                    "Rolled back: {} serves release {to} and is healthy.\nThe stack still wants what came later: {} shows it, and the next apply brings it back unless the stack is edited.\n",
+                    host.home,
+                    run.command("plan")
                 ));
             }
             Ok(code)

@@ -15,7 +15,7 @@ use ipai_core::{Diagnostic, diagnostic};
 use super::world::prepare_sandbox;
 use super::{Failed, Outcome, Run, exit};
 use crate::edges::Edges;
-use crate::load::{Choice, Texts, open_vault, read, store_name};
+use crate::load::{Choice, Texts, open_vault, own_identity, read, store_path};
 use crate::providers;
 use crate::secrets::{
     Environment, Identities, SecretsError, Store, create_identity_file, default_identity_path,
@@ -132,19 +132,13 @@ fn choice(run: &Run<'_>) -> Result<Choice, Failed> {
 struct Files<'a> {
     run: &'a Run<'a>,
     path: PathBuf,
+    /// The sandbox's.
+    identity: Option<PathBuf>,
 }
 
 pub(super) fn run(run: &Run<'_>, command: &Command) -> Outcome {
-    let choice = Choice {
-        folder: run.global.folder.clone(),
-        environment: run.global.environment.clone(),
-        ..Choice::default()
-    };
-    let path = match run.global.sandbox {
-        Some(_) => crate::sandbox::folder(&choice.folder, run.edges).join(crate::vault::FILE),
-        None => choice.folder.join(store_name(&choice)),
-    };
-    let files = Files { run, path };
+    let choice = choice(run)?;
+    let files = Files { run, path: store_path(&choice), identity: own_identity(&choice) };
     let outcome = match command {
         Command::Init => files.init(),
         Command::List => return list(run, &choice),
@@ -186,9 +180,8 @@ impl Files<'_> {
     }
 
     fn identities(&self) -> Result<Identities, SecretsError> {
-        if self.run.global.sandbox.is_some() {
-            let path = self.path.with_file_name("identity.txt");
-            let text = std::fs::read_to_string(&path)
+        if let Some(path) = &self.identity {
+            let text = std::fs::read_to_string(path)
                 .map_err(|source| SecretsError::Read { path: path.clone(), source })?;
             return Identities::from_text(&text, &path.display().to_string());
         }
@@ -201,10 +194,14 @@ impl Files<'_> {
     }
 
     fn init(&self) -> Result<(), SecretsError> {
-        let mut recipients = self.identities()?.recipients();
+        let own = self.identity.clone();
+        let mut recipients = match &own {
+            Some(path) if !path.exists() => Vec::new(),
+            _ => self.identities()?.recipients(),
+        };
         if recipients.is_empty() {
-            let path = self
-                .environment(default_identity_path)
+            let path = own
+                .or_else(|| self.environment(default_identity_path))
                 .unwrap_or_else(|| PathBuf::from("age-identity.txt"));
             recipients.push(create_identity_file(&path)?);
             self.run.say(&format!(
@@ -258,7 +255,7 @@ impl Files<'_> {
         if !reveal {
             let problem = Diagnostic::error("A secret is printed on request alone")
                 .detail(format!("Without --reveal, `{name}` is neither read nor shown."))
-                .hint(format!("ipai secrets get {name} --reveal"));
+                .hint(self.run.command(&format!("secrets get {name} --reveal")));
             return Err(self.run.problem(problem));
         }
         let read = || Store::load(&self.path)?.decrypt(name, &self.identities()?);
@@ -273,6 +270,11 @@ impl Files<'_> {
         edit: impl FnOnce(&mut Store) -> Result<(), SecretsError>,
     ) -> Result<(), SecretsError> {
         let mut store = Store::load(&self.path)?;
+        // The sandbox makes what it needs, as its first apply would.
+        if self.identity.is_some() && store.recipients().next().is_none() {
+            self.init()?;
+            store = Store::load(&self.path)?;
+        }
         edit(&mut store)?;
         store.save()?;
         self.run.say(done);
@@ -317,7 +319,7 @@ impl Files<'_> {
 }
 
 fn list(run: &Run<'_>, choice: &Choice) -> Outcome {
-    let path = choice.folder.join(store_name(choice));
+    let path = store_path(choice);
     // Where each comes from is known without any other part of the stack being in order.
     let stack = read(choice, &providers::types());
     let store = Store::load(&path).map_err(|error| explain(run, &error))?;

@@ -56,7 +56,7 @@ pub(super) async fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
             document(&proposal.plan, &live, &checked, &containers, healthy)
         ));
     } else {
-        run.print(&text(&proposal.plan, &live, &checked, &containers));
+        run.print(&text(run, &proposal.plan, &live, &checked, &containers));
     }
     Ok(if healthy { exit::OK } else { exit::ERROR })
 }
@@ -110,6 +110,7 @@ fn services(resource: &LiveResource) -> Vec<(String, String)> {
 }
 
 fn text(
+    run: &Run<'_>,
     plan: &Plan,
     live: &LiveState,
     checks: &[Checked],
@@ -153,7 +154,7 @@ fn text(
     lines.push(String::new());
     lines.push(match changes {
         0 => "Everything is as the stack wants it.".into(),
-        n => format!("{n} resources differ from the stack: ipai plan shows how."),
+        n => format!("{n} resources differ from the stack: {} shows how.", run.command("plan")),
     });
     lines.join("\n") + "\n"
 }

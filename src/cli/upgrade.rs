@@ -2,6 +2,7 @@
 
 mod edit;
 mod find;
+mod lower;
 
 use ipai_core::Diagnostic;
 use ipai_core::plan::Options;
@@ -58,29 +59,28 @@ fn is_tag(text: &str) -> bool {
 }
 
 async fn run_in(run: &Run<'_>, world: &mut World, arguments: &Arguments) -> Outcome {
-    let holder = {
-        let places = world.places(run).await?;
-        let (project, service) = places.service(run, &arguments.service)?;
-        find(run, &world.loaded, &places, project, service, &arguments.tag)?
-    };
+    let places = world.places(run).await?;
+    let (project, service) = places.service(run, &arguments.service)?;
+    let holder = find(run, &world.loaded, &places, project, service, &arguments.tag)?;
     let Some(holder) = holder else {
         run.print(&format!("{} has the tag {} already.\n", arguments.service, arguments.tag));
         return Ok(exit::OK);
     };
     run.say(&holder.line());
+    lower::refuse(run, world, &places, project, &holder, &arguments.consent).await?;
     let (options, progress) = (Options::default(), Progress::new(run.talk, arguments.consent.json));
     let before = world.plan(run, &options, &progress).await?.proposal.plan.fingerprint();
     let _ = world.loaded.variables.insert(holder.variable.clone(), holder.new.clone());
     if arguments.plan_only {
         let planned = world.plan(run, &options, &progress).await?;
         let plan = &planned.proposal.plan;
-        run.print(&report::plan_text(plan, &run.output, &PlanOptions::default()));
+        run.print(&report::plan_text(plan, &run.output, &PlanOptions::calling(run.ipai())));
         run.print(&report::exposure_text(&planned.exposure(world), &run.output));
         run.say("Nothing was changed, the stack's file included.");
         return Ok(super::plan::exit_code(plan, arguments.consent.detailed_exitcode));
     }
-    let edit = Edit::make(&run.global.folder, &world.loaded.sources, &holder)
-        .map_err(|problem| run.trouble(&problem))?;
+    let edit =
+        Edit::make(run, &world.loaded.sources, &holder).map_err(|problem| run.trouble(&problem))?;
     let work = async {
         let planned = world.plan(run, &options, &progress).await?;
         carry_out(run, world, planned, &arguments.consent, false, &progress).await
@@ -91,7 +91,7 @@ async fn run_in(run: &Run<'_>, world: &mut World, arguments: &Arguments) -> Outc
         Err(failed) => {
             let untouched = nothing_happened(run, world, &holder, &before, &progress).await;
             run.say(&failed.text);
-            Err(Failed { text: after(&holder, edit, untouched), ..failed })
+            Err(Failed { text: after(run, &holder, edit, untouched), ..failed })
         }
     }
 }
@@ -110,12 +110,14 @@ async fn nothing_happened(
     planned.is_ok_and(|planned| planned.proposal.plan.fingerprint() == before)
 }
 
-fn after(holder: &Holder, edit: Edit, untouched: bool) -> String {
+fn after(run: &Run<'_>, holder: &Holder, edit: Edit, untouched: bool) -> String {
     let file = &holder.span.file;
     if !untouched {
         return format!(
-            "note: {file} keeps the new tag, because some of it was applied or nobody could look\n  hint: ipai apply goes on; to go back, set {} = \"{}\" again and apply",
-            holder.variable, holder.old
+            "note: {file} keeps the new tag, because some of it was applied or nobody could look\n  hint: {} goes on; to go back, set {} = \"{}\" again and apply",
+            run.command("apply"),
+            holder.variable,
+            holder.old
         );
     }
     match edit.undo() {

@@ -53,20 +53,24 @@ pub(super) async fn carry_out(
         let doing = one(run, world, places, deed);
         changed |= tokio::select! {
             done = doing => done?,
-            code = world.stop.requested() => return Err(cut_short(code, deed)),
+            code = world.stop.requested() => return Err(cut_short(run, code, deed)),
         };
     }
     if deeds.iter().any(|deed| deed.well) && !sites_answer(run, world, places).await? {
-        let text = "error: the containers are well, but a health check fails (see above)\n  hint: ipai status shows more";
+        let text = format!(
+            "error: the containers are well, but a health check fails (see above)\n  hint: {} shows more",
+            run.command("status")
+        );
         return Err(Failed::new(text));
     }
     Ok(if changed && detailed { exit::CHANGES } else { exit::OK })
 }
 
-fn cut_short(code: u8, deed: &Deed<'_>) -> Failed {
+fn cut_short(run: &Run<'_>, code: u8, deed: &Deed<'_>) -> Failed {
     let text = format!(
-        "Stopped in the middle of it: {}.\n  hint: ipai status shows what runs; the same command again goes on",
-        deed.attempted
+        "Stopped in the middle of it: {}.\n  hint: {} shows what runs; the same command again goes on",
+        deed.attempted,
+        run.command("status")
     );
     Failed { code, ..Failed::new(text) }
 }
@@ -118,8 +122,9 @@ async fn follow(run: &Run<'_>, mut stream: Stream, deed: &Deed<'_>) -> Result<()
             Piece::Ended(0) => return Ok(()),
             Piece::Ended(code) => {
                 let text = format!(
-                    "error: cannot {}: docker compose ended with exit code {code} (see above)\n  hint: ipai plan shows whether the project was applied as it stands in the stack",
-                    deed.attempted
+                    "error: cannot {}: docker compose ended with exit code {code} (see above)\n  hint: {} shows whether the project was applied as it stands in the stack",
+                    deed.attempted,
+                    run.command("plan")
                 );
                 return Err(Failed::new(text));
             }

@@ -3,7 +3,7 @@
 mod question;
 mod version;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::address::Address;
 use crate::diagnostic::{Diagnostic, Span};
@@ -45,6 +45,7 @@ impl Check {
         table: &Table,
         addresses: &BTreeSet<&Address>,
         renderer: &Renderer,
+        files: &BTreeMap<String, String>,
         problems: &mut Vec<Diagnostic>,
     ) -> Option<Self> {
         let mut reading = Reading { renderer, problems };
@@ -53,6 +54,7 @@ impl Check {
         fields.node("when");
         let host = fields.text("host");
         let service = fields.text("service").map(|service| service.0);
+        let authority = fields.text("authority");
         let auth = fields.table("auth").cloned();
         let version = fields.table("version").cloned();
         let reach = Question::fields(&mut fields);
@@ -67,8 +69,16 @@ impl Check {
             let span = beginning(&table, span);
             VersionQuestion::read(&table, &span, service.is_some(), &mut reading)
         });
-        let check = Self { name: name.into(), service, host, reach: reach?, auth, version };
+        let authority =
+            authority.and_then(|(name, at)| find_authority(&name, &at, files, problems));
+        let mut check = Self { name: name.into(), service, host, reach: reach?, auth, version };
+        check.questions().for_each(|question| question.authority.clone_from(&authority));
         on.then_some(check)
+    }
+
+    fn questions(&mut self) -> impl Iterator<Item = &mut Question> {
+        let version = self.version.as_mut().and_then(|version| version.question.as_mut());
+        [Some(&mut self.reach), self.auth.as_mut(), version].into_iter().flatten()
     }
 }
 
@@ -118,4 +128,23 @@ fn find_host(
         problems.push(Diagnostic::error("Reference to nothing").detail(detail).at(at));
     }
     found
+}
+
+/// The certificates in a file of the stack. One that is missing was complained of when it was read.
+fn find_authority(
+    name: &str,
+    at: &Span,
+    files: &BTreeMap<String, String>,
+    problems: &mut Vec<Diagnostic>,
+) -> Option<String> {
+    let text = files.get(name)?;
+    let wrong = match text.contains("-----BEGIN CERTIFICATE-----") {
+        // It is handed to the host.
+        true if text.contains("PRIVATE KEY-----") => "holds a private key",
+        true => return Some(text.clone()),
+        false => "holds no certificate in PEM form",
+    };
+    let problem = Diagnostic::error("Not the certificate of an authority");
+    problems.push(problem.detail(format!("`{name}` {wrong}.")).at(at));
+    None
 }

@@ -395,7 +395,8 @@ impl Reader<'_> {
         let mut checks = Vec::new();
         for (name, (span, table)) in &self.inputs.stack.checks {
             let (declared, renderer) = (&self.declared, self.renderer);
-            checks.extend(Check::read(name, span, table, declared, renderer, self.problems));
+            let files = self.inputs.files;
+            checks.extend(Check::read(name, span, table, declared, renderer, files, self.problems));
         }
         checks
     }

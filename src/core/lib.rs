@@ -22,6 +22,7 @@ pub mod provider;
 pub mod release;
 pub mod resource;
 pub mod secret;
+pub mod sections;
 pub mod stack;
 pub mod steps;
 pub mod template;

@@ -130,6 +130,30 @@ pub fn postgres_major(image: &str) -> Option<u64> {
     name.strip_prefix("postgres:").and_then(|tag| version_of(tag)?.first().copied())
 }
 
+/// The way from one major version of PostgreSQL to another, with commands to paste; a line each.
+#[must_use]
+pub fn postgres_way(project: &str, service: &str, from: u64, to: u64) -> String {
+    if to < from {
+        return format!(
+            "PostgreSQL {to} need not understand a dump of {from}; in one edit the tag and the volume that {to} wrote, if it is still there, else a new one for a backup that {to} took"
+        );
+    }
+    let run = format!("ipai exec {project}/{service} --");
+    let mount = match from < 18 && to >= 18 {
+        true => ", and its mount: at /var/lib/postgresql, as the image wants it from 18 on",
+        false => "",
+    };
+    format!(
+        "stop what uses the databases, and dump each of them ({run} psql -U postgres -l):\n\
+         {run} pg_dump -U postgres -Fc DB >DB.dump\n\
+         then in one edit the tag, another name for the data volume{mount}; ipai apply; stop what uses the databases, and for each of them, whose OWNER must be a role already:\n\
+         {run} dropdb -U postgres --if-exists --force DB\n\
+         {run} createdb -U postgres -T template0 -E UTF8 -O OWNER DB\n\
+         {run} pg_restore -U postgres --exit-on-error --no-owner --no-privileges --role=OWNER -d DB <DB.dump\n\
+         then ipai up; the old volume stays until you remove it"
+    )
+}
+
 fn version(image: &str) -> Option<Vec<u64>> {
     let name = image.split('@').next()?.rsplit('/').next()?;
     version_of(name.split_once(':')?.1)
@@ -176,6 +200,23 @@ mod tests {
         ] {
             assert_eq!(postgres_major(image), expected, "{image}");
         }
+    }
+
+    #[test]
+    fn the_way_to_another_major_restores_each_database_and_says_where_its_image_wants_the_mount() {
+        let way = postgres_way("ops", "db", 17, 18);
+        for part in [
+            "\nipai exec ops/db -- pg_dump -U postgres -Fc DB >DB.dump\n",
+            "its mount: at /var/lib/postgresql, as",
+            "dropdb -U postgres --if-exists --force DB\n",
+            "-O OWNER DB\n",
+            "--role=OWNER -d DB <DB.dump\n",
+        ] {
+            assert!(way.contains(part), "{part}: {way}");
+        }
+        assert!(!postgres_way("ops", "db", 16, 17).contains("mount"));
+        assert!(!postgres_way("ops", "db", 18, 19).contains("mount"));
+        assert!(postgres_way("ops", "db", 18, 17).contains("a backup that 17 took"));
     }
 
     #[test]

@@ -463,6 +463,12 @@ pub fn named_files(stack: &Stack) -> BTreeMap<String, Span> {
     for resource in &stack.resources {
         collect_files(&resource.table, &mut files);
     }
+    for (_, table) in stack.checks.values() {
+        let Some(node) = table.get("authority") else { continue };
+        if let Data::Text(path) = &node.data {
+            files.insert(path.clone(), node.span.clone());
+        }
+    }
     files
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use ipai_core::certificate::not_after;
 use ipai_core::check::{Answer, Question, Way};
 
-use super::Reach;
+use super::{NOT_BELIEVED, Reach};
 
 /// How long one answer may take.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -35,7 +35,7 @@ pub async fn fetch(
         return Err("it is not asked by URL".to_owned());
     };
     let url = reqwest::Url::parse(url).map_err(|error| error.to_string())?;
-    let client = client(&url, address, reach)?;
+    let client = client(&url, address, reach, question.authority.as_deref())?;
     let mut request = match body {
         None => client.get(url),
         Some(body) => client
@@ -46,7 +46,10 @@ pub async fn fetch(
     for (name, value) in headers {
         request = request.header(name, value.expose());
     }
-    let mut response = request.send().await.map_err(chain)?;
+    let mut response = request.send().await.map_err(chain).map_err(|why| {
+        let hint = if why.contains("UnknownIssuer") { NOT_BELIEVED } else { "" };
+        why + hint
+    })?;
     let status = response.status().as_u16();
     let text = |value: &reqwest::header::HeaderValue| value.to_str().unwrap_or_default().to_owned();
     let headers = response.headers().iter().map(|(k, v)| (k.as_str().to_owned(), text(v)));
@@ -68,6 +71,7 @@ fn client(
     url: &reqwest::Url,
     address: Option<IpAddr>,
     reach: &Reach,
+    authority: Option<&str>,
 ) -> Result<reqwest::Client, String> {
     let mut builder = reqwest::Client::builder()
         .timeout(LIMIT)
@@ -76,12 +80,14 @@ fn client(
     if let (Some(address), Some(name)) = (address, url.host_str()) {
         builder = builder.resolve(name, SocketAddr::new(address, 0));
     }
+    let mut believed: Vec<&str> = authority.into_iter().collect();
     if let Reach::Trusting(authorities) = reach {
         builder = builder.no_proxy();
-        for text in authorities {
-            let found = reqwest::Certificate::from_pem_bundle(text.as_bytes()).map_err(chain)?;
-            builder = found.into_iter().fold(builder, |all, one| all.add_root_certificate(one));
-        }
+        believed.extend(authorities.iter().map(String::as_str));
+    }
+    for text in believed {
+        let found = reqwest::Certificate::from_pem_bundle(text.as_bytes()).map_err(chain)?;
+        builder = found.into_iter().fold(builder, |all, one| all.add_root_certificate(one));
     }
     builder.build().map_err(chain)
 }

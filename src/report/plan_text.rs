@@ -18,6 +18,16 @@ pub struct PlanOptions {
     pub destroy: bool,
     /// Addresses whose data may be lost.
     pub approved: BTreeSet<Address>,
+    /// How ipai is called for this stack; empty where that is not known.
+    pub ipai: String,
+}
+
+impl PlanOptions {
+    /// Those of a plan of changes, with how ipai is called for its stack.
+    #[must_use]
+    pub fn calling(ipai: String) -> Self {
+        Self { ipai, ..Self::default() }
+    }
 }
 
 /// Writes the plan: drift, actions with their reasons, what stands in the way, and the counts at the end.
@@ -27,7 +37,7 @@ pub fn plan_text(plan: &Plan, style: &Style, options: &PlanOptions) -> String {
     sections::targets(&mut page, plan);
     sections::drift(&mut page, plan);
     actions(&mut page, style, plan);
-    sections::conflicts(&mut page, plan);
+    sections::conflicts(&mut page, plan, &options.ipai);
     sections::notes(&mut page, plan);
     sections::foreign(&mut page, style, plan);
     if page.is_shortened() {

@@ -6,10 +6,12 @@ use ipai_core::plan::Conflict;
 use ipai_core::{Address, Plan, Reason, Verb};
 
 use super::page::{Ink, Page};
-use super::{Style, one_line, verbs};
+use super::remote::indented;
+use super::{Style, clean, one_line, verbs};
 
 /// `1 resource`, `2 resources`.
-pub(super) fn number(count: usize, one: &str) -> String {
+#[must_use]
+pub fn number(count: usize, one: &str) -> String {
     if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
 }
 
@@ -87,7 +89,7 @@ pub(super) fn wrapped(page: &mut Page, style: &Style, words: impl Iterator<Item 
 
 /// Strangers in the way. They are errors: apply refuses until they are settled. Where several could be taken over,
 /// the command names the one.
-pub(super) fn conflicts(page: &mut Page, plan: &Plan) {
+pub(super) fn conflicts(page: &mut Page, plan: &Plan, ipai: &str) {
     if !plan.conflicts.is_empty() {
         page.gap();
     }
@@ -106,14 +108,15 @@ pub(super) fn conflicts(page: &mut Page, plan: &Plan) {
         page.put("  ");
         page.paint(Ink::Hint, "hint");
         let choices = adoptable.get(&conflict.address).copied().unwrap_or_default();
-        writeln!(page, ": {}", way_out(conflict, choices));
+        page.put(": ");
+        indented(page, &way_out(conflict, choices, ipai));
     }
 }
 
 /// What to do about a conflict, as a command where there is one.
-fn way_out(conflict: &Conflict, choices: usize) -> String {
+fn way_out(conflict: &Conflict, choices: usize, ipai: &str) -> String {
     if let Some(hint) = &conflict.hint {
-        return one_line(hint).into_owned();
+        return clean(hint).into_owned();
     }
     if !conflict.adoptable {
         return "remove it where it was made, or take the resource out of the stack".to_owned();
@@ -122,7 +125,8 @@ fn way_out(conflict: &Conflict, choices: usize) -> String {
     // Commands are pasted into a shell, so nothing that others wrote stands in them unless it is harmless there.
     let plain = id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
     let id = if choices > 1 && plain { format!(" {id}") } else { String::new() };
-    format!("take it over with `ipai adopt {address}{id}`")
+    let ipai = if ipai.is_empty() { "ipai" } else { ipai };
+    format!("take it over with `{ipai} adopt {address}{id}`")
 }
 
 /// Remarks.

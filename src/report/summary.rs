@@ -11,15 +11,15 @@ use crate::apply::Report;
 /// How many addresses are named when nobody asked for all.
 const NAMED: usize = 20;
 
-/// Writes the end of an apply, or of a destroy.
+/// Writes the end of an apply, or of a destroy. `ipai` is how ipai is called for this stack.
 #[must_use]
-pub fn apply_summary(report: &Report, destroy: bool, style: &Style) -> String {
+pub fn apply_summary(report: &Report, destroy: bool, style: &Style, ipai: &str) -> String {
     let mut page = Page::new(style);
     if report.is_complete() {
         page.paint(Ink::Add, complete(report.summary(), destroy));
         page.put("\n");
     } else {
-        incomplete(&mut page, style, report, destroy);
+        incomplete(&mut page, style, report, destroy, ipai);
     }
     if let Some(error) = &report.forgotten {
         page.paint(Ink::Warning, "warning");
@@ -50,7 +50,7 @@ fn counts(summary: Summary) -> String {
     format!("{add} added, {change} changed, {destroy} destroyed")
 }
 
-fn incomplete(page: &mut Page, style: &Style, report: &Report, destroy: bool) {
+fn incomplete(page: &mut Page, style: &Style, report: &Report, destroy: bool, ipai: &str) {
     for (address, error) in &report.failed {
         remote::write(page, Some(address), error);
         page.put("\n");
@@ -66,11 +66,11 @@ fn incomplete(page: &mut Page, style: &Style, report: &Report, destroy: bool) {
     let stopped: Vec<&Address> = stopped.map(|(address, _)| address).collect();
     names(page, style, "Not tried, because ipai was stopped", &stopped);
     page.paint(Ink::Error, short_of_it(report, destroy));
-    let command = if destroy { "ipai destroy" } else { "ipai apply" };
+    let verb = if destroy { "destroy" } else { "apply" };
     if report.has_returned() {
         page.put("\nThe last release is served again.\n");
     } else {
-        writeln!(page, "\nRun `{command}` again: it goes on from what stands.");
+        writeln!(page, "\nRun `{ipai} {verb}` again: it goes on from what stands.");
     }
 }
 
@@ -104,12 +104,12 @@ mod tests {
             vec![(file("a"), Verb::Create), (file("b"), Verb::Update), (file("c"), Verb::Update)];
         let report = Report { done, ..Report::default() };
         assert_eq!(
-            apply_summary(&report, false, &Style::plain()),
+            apply_summary(&report, false, &Style::plain(), "ipai"),
             "Apply complete! Resources: 1 added, 2 changed, 0 destroyed.\n"
         );
         let report = Report { done: vec![(file("a"), Verb::Delete)], ..Report::default() };
         assert_eq!(
-            apply_summary(&report, true, &Style::plain()),
+            apply_summary(&report, true, &Style::plain(), "ipai"),
             "Destroy complete! Resources: 1 destroyed.\n"
         );
     }
@@ -145,15 +145,19 @@ Not tried, because ipai was stopped (1 resource):
 Apply incomplete! Resources: 0 added, 1 changed, 0 destroyed; 1 failed, 3 not tried.
 Run `ipai apply` again: it goes on from what stands.
 ";
-        assert_eq!(apply_summary(&report, false, &Style::plain()), expected);
+        assert_eq!(apply_summary(&report, false, &Style::plain(), "ipai"), expected);
     }
 
     #[test]
     fn lost_memory_is_a_warning_and_no_failure() {
         let forgotten =
             Some(RemoteError::new(Fault::Unreachable, "write the manifest", "timed out"));
-        let text =
-            apply_summary(&Report { forgotten, ..Report::default() }, false, &Style::plain());
+        let text = apply_summary(
+            &Report { forgotten, ..Report::default() },
+            false,
+            &Style::plain(),
+            "ipai",
+        );
         assert!(text.starts_with("Apply complete!"), "{text}");
         assert!(text.contains("\nwarning: cannot write the manifest: timed out\n"), "{text}");
     }
@@ -162,12 +166,13 @@ Run `ipai apply` again: it goes on from what stands.
     fn names_are_limited_unless_all_are_asked_for() {
         let skipped = (0..500).map(|n| (file(&format!("f{n}")), None)).collect();
         let report = Report { skipped, ..Report::default() };
-        let brief = apply_summary(&report, false, &Style::plain());
+        let brief = apply_summary(&report, false, &Style::plain(), "ipai");
         assert!(
             brief.lines().count() < 12 && brief.contains("… 480 more (-v names all)"),
             "{brief}"
         );
-        let full = apply_summary(&report, false, &Style { verbose: true, ..Style::plain() });
+        let full =
+            apply_summary(&report, false, &Style { verbose: true, ..Style::plain() }, "ipai");
         assert!(full.contains("host.file.f499"));
     }
 }

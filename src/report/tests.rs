@@ -224,7 +224,11 @@ fn destroying_names_what_holds_data_and_what_is_allowed() {
         |name: &str| holding_data(action(name, Verb::Delete, Reason::Destroyed, Vec::new()));
     let plan = plan(vec![doomed("digitalocean.droplet.ops"), doomed("digitalocean.droplet.web")]);
     let approved = [droplet()].into();
-    let text = plan_text(&plan, &Style::plain(), &PlanOptions { destroy: true, approved });
+    let text = plan_text(
+        &plan,
+        &Style::plain(),
+        &PlanOptions { destroy: true, approved, ..PlanOptions::default() },
+    );
     let expected = "\
 ipai will perform the following actions:
   - destroy

@@ -5,7 +5,7 @@ use ipai_core::{BoxFuture, RemoteError, Scope};
 use serde::Deserialize;
 
 use crate::PROVIDER;
-use crate::api::{ApiError, Droplet, Firewall, Get, Reader, Signs};
+use crate::api::{ApiError, Droplet, Firewall, Get, Reader, ReservedIp, Signs};
 use crate::marker;
 use crate::settings::Settings;
 
@@ -42,6 +42,8 @@ struct Meta {
 /// What an apply needs; the API has no way to ask whether a token may.
 const APPLY: &str =
     "droplet, firewall and tag with create, read, update and delete, and actions:read";
+/// What both need besides, to tell a droplet's own address from one that can move away.
+const RESERVED: &str = "reserved_ip:read once a droplet has a reserved IP";
 
 impl DigitalOceanProbe {
     /// Prepares to ask; contacts nobody.
@@ -65,7 +67,7 @@ impl DigitalOceanProbe {
         match self.reads(scope).await {
             Err(error) => found.push(Finding::of_error(about, &error.into())),
             Ok(()) => found.push(Finding::ok(about, format!(
-                "reads droplets and firewalls, enough for plan; apply needs the scopes {APPLY}, which cannot be asked without writing"
+                "reads droplets and firewalls, enough for plan; apply needs the scopes {APPLY}, which cannot be asked without writing; both need {RESERVED}"
             ))),
         }
         found.extend(account.as_ref().and_then(standing));
@@ -85,8 +87,11 @@ impl DigitalOceanProbe {
     /// What a plan reads.
     async fn reads(&self, scope: &Scope) -> Result<(), ApiError> {
         let droplets = Get::droplets_tagged(&marker::stack_tag(&scope.stack));
-        self.reader.list::<Droplet>(&droplets).await?;
+        let droplets = self.reader.list::<Droplet>(&droplets).await?.items;
         self.reader.list::<Firewall>(&Get::firewalls()).await?;
+        if droplets.iter().any(|droplet| droplet.public_v4().nth(1).is_some()) {
+            self.reader.list::<ReservedIp>(&Get::reserved_ips()).await?;
+        }
         Ok(())
     }
 }

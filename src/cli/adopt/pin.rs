@@ -54,7 +54,8 @@ pub(super) async fn pin(
 async fn confirmed(run: &Run<'_>, world: &World, object: &LiveResource) -> Result<String, Failed> {
     let home = &object.address;
     let instead = format!(
-        "read the fingerprint on its console ({LOOK}) and name it: ipai adopt {home} --host-key SHA256:…"
+        "read the fingerprint on its console ({LOOK}) and name it: {}",
+        run.command(&format!("adopt {home} --host-key SHA256:…"))
     );
     if !run.edges.can_ask {
         return Err(unpinned(run, home, &instead));
@@ -75,7 +76,7 @@ fn unpinned(run: &Run<'_>, home: &Address, instead: &str) -> Failed {
     let problem = Diagnostic::error("No host key is pinned")
         .detail(format!("Nobody has said which host key `{home}` has, and nobody can be asked here; ipai trusts none on first use."))
         .hint(instead);
-    run.problem(problem)
+    run.trouble(&problem)
 }
 
 fn texts(object: &LiveResource, output: &str) -> Vec<String> {

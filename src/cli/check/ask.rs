@@ -6,8 +6,11 @@ use ipai_core::check::{Answer, Check, Question, VersionQuestion, Way};
 use super::super::Run;
 use super::super::places::Places;
 use super::super::world::World;
-use crate::http_check::{Outcome as Result, Reach, fetch, find_address, inside};
+use crate::http_check::{NOT_BELIEVED, Outcome as Result, Reach, fetch, find_address, inside};
 use crate::providers::{self, HostOutput};
+
+/// How curl ends when it cannot verify a certificate (curl(1), exit codes).
+const UNBELIEVED: i32 = 60;
 
 /// Who asks, and about what.
 pub(super) struct Asker<'a> {
@@ -106,10 +109,10 @@ impl Asker<'_> {
             Ok(config) => config,
             Err(why) => return Some(Asked::Failed(why)),
         };
-        let authorities = match self.reach {
-            Reach::Trusting(authorities) => authorities.concat(),
-            Reach::Publicly | Reach::Nowhere => String::new(),
-        };
+        let mut authorities = question.authority.clone().unwrap_or_default();
+        if let Reach::Trusting(more) = self.reach {
+            authorities += &more.concat();
+        }
         let Some(outputs) = self.places.outputs.get(home) else {
             return Some(Asked::Skipped("its host does not exist yet".to_owned()));
         };
@@ -118,6 +121,9 @@ impl Asker<'_> {
             Err(error) => Asked::Failed(error.to_string()),
             Ok(output) if output.exit == providers::NO_CURL => {
                 Asked::Skipped("the host has no curl".to_owned())
+            }
+            Ok(output) if output.exit == UNBELIEVED => {
+                Asked::Failed(last_line(&output) + NOT_BELIEVED)
             }
             Ok(output) => match inside::answer(&output.stdout).filter(|_| output.exit == 0) {
                 Some(answer) => Asked::Answered(answer),

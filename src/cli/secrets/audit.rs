@@ -10,10 +10,11 @@ use ipai_core::{Diagnostic, Secret};
 
 use super::{Opened, choice, explain};
 use crate::cli::{Outcome, Run, exit};
-use crate::load::store_name;
+use crate::load::store_path;
+use crate::report::number;
 use crate::secrets::audit::{reused, sightings, weakness};
 use crate::secrets::{Kind, Store, bcrypt_matches, public_key};
-use crate::vault::{FILE, Known};
+use crate::vault::Known;
 
 /// Larger files are data.
 const LARGEST: u64 = 1 << 20;
@@ -33,11 +34,7 @@ struct Audit<'a> {
 pub(super) fn run(run: &Run<'_>) -> Outcome {
     let choice = choice(run)?;
     let opened = Opened::open(run)?;
-    let path = match &choice.sandbox {
-        Some(sandbox) => sandbox.folder.join(FILE),
-        None => choice.folder.join(store_name(&choice)),
-    };
-    let store = Store::load(&path).map_err(|error| explain(run, &error))?;
+    let store = Store::load(&store_path(&choice)).map_err(|error| explain(run, &error))?;
     let secrets = opened.vault.known().secrets;
     let known = secrets.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
     let mut audit = Audit { run, opened, store, known, found: Vec::new() };
@@ -218,8 +215,9 @@ impl Audit<'_> {
     fn tell(self) -> u8 {
         let (secrets, recipients) = (self.known.len(), self.store.recipients().count());
         if self.found.is_empty() {
-            self.run
-                .print(&format!("Nothing found. {secrets} secrets, {recipients} recipients.\n"));
+            let (secrets, recipients) =
+                (number(secrets, "secret"), number(recipients, "recipient"));
+            self.run.print(&format!("Nothing found. {secrets}, {recipients}.\n"));
             return exit::OK;
         }
         let sources = &self.opened.texts.sources;

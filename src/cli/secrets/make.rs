@@ -54,7 +54,8 @@ pub(super) fn rotate(run: &Run<'_>, names: &[String]) -> Outcome {
     let dependants = opened.vault.renew(&made, &given).map_err(|error| explain(run, &error))?;
     let all = made.iter().chain(given.keys()).chain(&dependants);
     run.say(&format!(
-        "Rotated {}. The hosts still have the old values:\n  ipai plan    # shows what the new ones touch\n  ipai apply",
+        "Rotated {1}. The hosts still have the old values:\n  {0} plan    # shows what the new ones touch\n  {0} apply",
+        run.ipai(),
         list(all)
     ));
     Ok(exit::OK)

@@ -1,10 +1,11 @@
 //! One string of a TOML file exchanged, and everything else in it kept byte for byte.
 
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use ipai_core::{Diagnostic, Sources};
 
+use super::super::Run;
 use super::find::Holder;
 
 /// An edit that can be taken back.
@@ -17,7 +18,7 @@ pub(super) struct Edit {
 impl Edit {
     /// Writes the new value; the file must still be what was loaded.
     pub(super) fn make(
-        folder: &Path,
+        run: &Run<'_>,
         sources: &Sources,
         holder: &Holder,
     ) -> Result<Self, Diagnostic> {
@@ -25,13 +26,13 @@ impl Edit {
         let refused = |why: String| {
             Diagnostic::error("The stack's file cannot be edited")
                 .detail(format!("{file}: {why}."))
-                .hint("edit it yourself, then: ipai apply")
+                .hint(format!("edit it yourself, then: {}", run.command("apply")))
         };
         let before = sources.text(file).ok_or_else(|| refused("it was not loaded".into()))?;
         let after = exchange(before, holder).ok_or_else(|| {
             refused(format!("`{}` is not written there as it stands", holder.part.0))
         })?;
-        let edit = Self { path: folder.join(&**file), before: before.to_owned(), after };
+        let edit = Self { path: run.global.folder.join(&**file), before: before.to_owned(), after };
         edit.write(&edit.before, &edit.after).map_err(|error| refused(error.to_string()))?;
         Ok(edit)
     }

@@ -21,14 +21,15 @@ pub(super) struct Holder {
     pub(super) part: (String, String),
     /// Where the value stands.
     pub(super) span: Span,
-    /// The services whose images change with it.
-    services: Vec<String>,
+    /// The services whose images change with it, each with the image that it is to have.
+    pub(super) services: Vec<(String, String)>,
 }
 
 impl Holder {
     pub(super) fn line(&self) -> String {
         let Self { variable, old, new, span, services, .. } = self;
-        format!("{}: {variable} = \"{old}\" → \"{new}\" ({})", span.file, services.join(", "))
+        let names: Vec<&str> = services.iter().map(|(name, _)| name.as_str()).collect();
+        format!("{}: {variable} = \"{old}\" → \"{new}\" ({})", span.file, names.join(", "))
     }
 }
 
@@ -97,14 +98,14 @@ fn candidate(
         return None;
     }
     let was = |name: &str| project.services.get(name).and_then(|service| service.image.as_ref());
-    let changed = images.iter().filter(|(name, image)| was(name) != Some(*image));
+    let changed = images.into_iter().filter(|(name, image)| was(name) != Some(image));
     Some(Holder {
         variable: name.to_owned(),
         old: value.clone(),
         new,
         part: (part.to_owned(), tag.to_owned()),
         span: node.span.clone(),
-        services: changed.map(|(name, _)| name.clone()).collect(),
+        services: changed.collect(),
     })
 }
 
@@ -137,7 +138,11 @@ fn none(run: &Run<'_>, loaded: &Loaded, service: &str, tag: &str) -> Failed {
         .detail(format!("The tag `{tag}` of `{service}` comes from no variable of `[var]` alone."));
     run.trouble(&problem.hint(match lines.is_empty() {
         true => "put it into one: [var] and {{ var.NAME }} in the Compose file".to_owned(),
-        false => format!("it stands in {}; edit it there, then: ipai apply", lines.join(", ")),
+        false => format!(
+            "it stands in {}; edit it there, then: {}",
+            lines.join(", "),
+            run.command("apply")
+        ),
     }))
 }
 
@@ -149,6 +154,6 @@ fn several(run: &Run<'_>, loaded: &Loaded, service: &str, holders: &[Holder]) ->
     let places: Vec<String> = holders.iter().map(place).collect();
     let problem = Diagnostic::error("Several variables could hold the tag")
         .detail(format!("Each of these makes the image of `{service}`: {}.", places.join(", ")))
-        .hint("edit the one that is meant, then: ipai apply");
+        .hint(format!("edit the one that is meant, then: {}", run.command("apply")));
     run.trouble(&problem)
 }

@@ -20,6 +20,8 @@ pub struct Question {
     pub expect: Expectation,
     /// Secrets that are still to be made: until then nobody can ask.
     pub waits_for: Vec<String>,
+    /// Certificates of an authority that is believed as well, in PEM form.
+    pub authority: Option<String>,
 }
 
 /// How a question is asked.
@@ -165,7 +167,7 @@ impl Question {
         for value in expect.headers.values_mut() {
             *value = reading.text(value, span, &mut Vec::new());
         }
-        Some(Self { way, expect, waits_for })
+        Some(Self { way, expect, waits_for, authority: None })
     }
 }
 

@@ -12,6 +12,7 @@ use crate::hash;
 const FORMAT: &str = "ipai-plan";
 /// Readers take every minor version of their major one.
 const FORMAT_VERSION: &str = "1.0";
+const CUT_SHORT: &str = "The plan file is damaged or cut short";
 
 /// What a plan file holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -61,9 +62,11 @@ impl SavedPlan {
     pub fn read(text: &str, stack: Option<&StackId>) -> Result<Self, Diagnostic> {
         let again = "make a new one: ipai plan --out FILE";
         let header: serde_json::Value = serde_json::from_str(text).map_err(|error| {
-            let summary =
-                if error.is_eof() { "The plan file is truncated" } else { "Not a plan file" };
-            Diagnostic::error(summary).detail(error.to_string()).hint(again)
+            let (summary, detail) = match error.is_eof() {
+                true => (CUT_SHORT, format!("It ends in the middle: {error}.")),
+                false => ("Not a plan file", error.to_string()),
+            };
+            Diagnostic::error(summary).detail(detail).hint(again)
         })?;
         if header.get("format").and_then(|f| f.as_str()) != Some(FORMAT) {
             return Err(Diagnostic::error("Not a plan file")
@@ -79,9 +82,8 @@ impl SavedPlan {
                 .detail(detail)
                 .hint(again));
         }
-        let saved: Self = serde_json::from_value(header).map_err(|e| {
-            Diagnostic::error("The plan file is damaged").detail(e.to_string()).hint(again)
-        })?;
+        let saved: Self = serde_json::from_value(header)
+            .map_err(|e| Diagnostic::error(CUT_SHORT).detail(e.to_string()).hint(again))?;
         if saved.sum() != saved.checksum {
             let detail =
                 "Its checksum does not match: it was edited or damaged after it was saved.";
@@ -209,7 +211,8 @@ mod tests {
     #[test]
     fn refuses_every_kind_of_wrong_file() {
         let text = saved().to_text();
-        assert_eq!(refused(&text[..text.len() / 2]), "The plan file is truncated");
+        assert_eq!(refused(&text[..text.len() / 2]), "The plan file is damaged or cut short");
+        assert_eq!(refused(""), "The plan file is damaged or cut short");
         assert_eq!(refused("hello"), "Not a plan file");
         assert_eq!(refused("{}"), "Not a plan file");
         assert_eq!(refused(&text.replace("0123", "4567")), "The plan file was changed");

@@ -1,6 +1,6 @@
 //! PostgreSQL opens no data of another major version: a change that would try is refused, with the way that works.
 
-use ipai_core::release::postgres_major;
+use ipai_core::release::{postgres_major, postgres_way};
 use ipai_core::{Fault, RemoteError};
 
 use crate::compose::project::{Project as Model, Service};
@@ -41,11 +41,7 @@ impl OtherMajor {
 
     /// The way that works.
     pub(crate) fn recipe(&self, project: &str) -> String {
-        let Self { service, from, to } = self;
-        let run = format!("docker compose -p {project} exec -T {service}");
-        format!(
-            "dump with {from} (on the host: {run} pg_dumpall -U postgres >all.sql), then change the tag to {to} and the name of the data volume in one edit and apply, then restore ({run} psql -U postgres <all.sql); the old volume stays until you remove it"
-        )
+        postgres_way(project, &self.service, self.from, self.to)
     }
 }
 

@@ -1,0 +1,72 @@
+//! The sections of a stack that are no resources.
+
+use ipai_core::sections::{SECTIONS, Section};
+use ipai_core::{Diagnostic, diagnostic};
+
+use super::super::{Outcome, Run, exit};
+
+/// A line for each.
+pub(super) fn list() -> String {
+    let line = |section: &Section| {
+        let end = section.summary.find(['.', ':']).unwrap_or(section.summary.len());
+        format!("  {:26} {}.\n", section.header, &section.summary[..end])
+    };
+    SECTIONS.iter().map(line).collect()
+}
+
+pub(super) fn names() -> impl Iterator<Item = String> {
+    SECTIONS.iter().map(|section| section.name().to_owned())
+}
+
+/// The section that `secret`, `[secret]`, `secret.NAME` or `secret.generate` speaks of.
+pub(super) fn find(name: &str) -> Option<&'static Section> {
+    let first = name.trim_start_matches('[').split(['.', ']']).next()?;
+    SECTIONS.iter().find(|section| section.name() == first)
+}
+
+/// Prints a section, or one of its keys with what lies in it.
+pub(super) fn explain(run: &Run<'_>, section: &Section, name: &str) -> Outcome {
+    let name = name.trim_matches(['[', ']']);
+    let key = name.split_once('.').map(|(_, key)| key).filter(|_| name != section.header);
+    let Some(key) = key else {
+        run.print(&manual(section));
+        return Ok(exit::OK);
+    };
+    let within =
+        |name: &str| name == key || name.split_once('.').is_some_and(|(all, _)| all == key);
+    let found = section.keys.iter().filter(|(name, _)| within(name));
+    let text: String = found.map(describe).collect();
+    if text.is_empty() {
+        let first = section.name();
+        let mut problem = Diagnostic::error("No such key")
+            .detail(format!("`[{}]` has no `{key}`.", section.header));
+        let near = diagnostic::nearest(key, section.keys.iter().map(|(name, _)| *name));
+        problem.hint = near.map(|near| format!("did you mean {first}.{near}?"));
+        return Err(run.problem(problem));
+    }
+    run.print(&text);
+    Ok(exit::OK)
+}
+
+fn manual(section: &Section) -> String {
+    let keys: String = section.keys.iter().map(describe).collect();
+    let keys = if keys.is_empty() { keys } else { format!("Keys:\n{keys}\n") };
+    let Section { header, summary, example, .. } = section;
+    format!("[{header}]\n\n{summary}\n\n{keys}Example:\n\n{example}\n")
+}
+
+fn describe((name, doc): &(&str, &str)) -> String {
+    format!("  {name}\n      {doc}\n")
+}
+
+/// Their part of `docs/reference.md`.
+pub(super) fn markdown() -> String {
+    let one = |section: &Section| {
+        let key = |(name, doc): &(&str, &str)| format!("- `{name}`: {doc}\n");
+        let keys: String = section.keys.iter().map(key).collect();
+        let keys = if keys.is_empty() { keys } else { keys + "\n" };
+        let Section { header, summary, example, .. } = section;
+        format!("\n## `[{header}]`\n\n{summary}\n\n{keys}```toml\n{example}\n```\n")
+    };
+    SECTIONS.iter().map(one).collect()
+}
