@@ -61,6 +61,7 @@ fn problems_with(
         variables,
         authorized_keys: &[],
         key: &DigestKey::new(vec![7; 32]),
+        images: None,
         sandbox: false,
     });
     problems.extend(found);
@@ -476,6 +477,7 @@ fn an_overlay_is_blamed_for_its_own_mistakes() {
         variables: &BTreeMap::new(),
         authorized_keys: &[],
         key: &DigestKey::new(vec![7; 32]),
+        images: None,
         sandbox: false,
     };
     problems.extend(compile(&inputs).1);
