@@ -74,6 +74,7 @@ impl Registries {
                 match ended {
                     Ok(digest) => drop(found.insert(image.name.clone(), digest)),
                     Err((why, hint)) => {
+                        let why: String = why.chars().take(300).collect();
                         let detail = format!("{} at {}: {why}.", image.name, image.host);
                         problems.push(Diagnostic::error("No digest").detail(detail).hint(hint));
                     }
@@ -93,10 +94,11 @@ impl Registries {
         let url = Url::parse(&url).map_err(unusable)?;
         let mut pass = None;
         for method in [Method::HEAD, Method::GET] {
-            let mut response = self.ask(&method, &url, local, pass.as_ref()).await?;
+            let mut response =
+                self.ask(&method, &url, &MANIFESTS.join(", "), pass.as_ref()).await?;
             if response.status() == StatusCode::UNAUTHORIZED && pass.is_none() {
                 pass = Some(self.pass(response.headers(), image, local).await?);
-                response = self.ask(&method, &url, local, pass.as_ref()).await?;
+                response = self.ask(&method, &url, &MANIFESTS.join(", "), pass.as_ref()).await?;
             }
             let status = response.status();
             if !status.is_success() {
@@ -119,12 +121,11 @@ impl Registries {
         &self,
         method: &Method,
         url: &Url,
-        local: bool,
+        accept: &str,
         pass: Option<&HeaderValue>,
     ) -> Result<Response, Trouble> {
-        let client = if local { &self.local } else { &self.remote };
-        let mut request = client.request(method.clone(), url.clone());
-        request = request.header(ACCEPT, MANIFESTS.join(", "));
+        let client = if is_loopback(url) { &self.local } else { &self.remote };
+        let mut request = client.request(method.clone(), url.clone()).header(ACCEPT, accept);
         if let Some(pass) = pass {
             request = request.header(AUTHORIZATION, pass);
         }
@@ -156,7 +157,7 @@ impl Registries {
         if let Some(service) = bearer.get("service") {
             url.query_pairs_mut().append_pair("service", service);
         }
-        let response = self.ask(&Method::GET, &url, is_loopback(&url), login.as_ref()).await?;
+        let response = self.ask(&Method::GET, &url, "application/json", login.as_ref()).await?;
         if !response.status().is_success() {
             return Err(refused(response.status(), image));
         }
@@ -210,16 +211,16 @@ fn stated(headers: &HeaderMap) -> Result<Option<String>, Trouble> {
     let Some(value) = headers.get("docker-content-digest") else { return Ok(None) };
     match value.to_str() {
         Ok(digest) if is_digest(digest) => Ok(Some(digest.to_owned())),
-        _ => Err((format!("it answered {value:?} in place of a SHA-256 digest"), CAUTION.into())),
+        _ => Err(("it states something else than a SHA-256 digest".into(), CAUTION.into())),
     }
 }
 
 /// The digest of a manifest, from its own bytes.
 async fn hashed(response: Response, stated: Option<String>) -> Result<String, Trouble> {
     let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-    let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().to_owned();
-    if !MANIFESTS.contains(&kind.as_str()) {
-        return Err((format!("it answered with {kind:?} and no manifest"), CAUTION.into()));
+    let kind = kind.and_then(|kind| kind.split(';').next()).map(str::trim);
+    if !kind.is_some_and(|kind| MANIFESTS.contains(&kind)) {
+        return Err(("it answered with something else than a manifest".into(), CAUTION.into()));
     }
     let digest = format!("sha256:{}", hash::sha256_hex(&body(response).await?));
     match stated.is_none_or(|stated| stated == digest) {

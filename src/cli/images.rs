@@ -106,7 +106,7 @@ pub(super) async fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
         return Err(failed(String::new()));
     }
     if arguments.check && differences.is_empty() {
-        run.say(&format!("{} images are what {file} says.", found.len()));
+        run.say(&format!("Every tag means what {file} says."));
     }
     Ok(if arguments.check && !differences.is_empty() { exit::ERROR } else { exit::OK })
 }
@@ -125,7 +125,7 @@ fn write(run: &Run<'_>, loaded: &Loaded, file: &str, found: &Locked) -> Result<(
         let problem = Diagnostic::error("The lock file cannot be written");
         run.trouble(&problem.detail(format!("{file}: {why}.")))
     })?;
-    run.say(&format!("Wrote {file}: {} images. ipai plan shows what it changes.", found.len()));
+    run.say(&format!("Wrote {file}. ipai plan shows what it changes."));
     Ok(())
 }
 
