@@ -138,8 +138,9 @@ async fn images(run: &Run<'_>, loaded: &Loaded) -> Result<Images, Failed> {
     if all.iter().any(|project| project.services.is_empty()) {
         let world = World::open(run).await?;
         let places = world.places(run).await;
-        all = unpinned(&world.loaded, &world.loaded.stack, &places?.outputs);
+        let known = places.map(|p| unpinned(&world.loaded, &world.loaded.stack, &p.outputs));
         world.close().await;
+        all = known?;
     }
     if let Some(project) = all.iter().find(|project| project.services.is_empty()) {
         let problem = Diagnostic::error("Images that are not known yet")
