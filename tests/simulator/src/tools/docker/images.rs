@@ -142,3 +142,16 @@ fn first_id(reference: &str, word: &str) -> String {
     let word = if word.is_empty() { String::new() } else { format!(" {word}") };
     format!("sha256:{}", digest(&format!("{reference}{word}")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::first_id;
+
+    #[test]
+    fn a_digest_says_which_image_is_meant_whatever_tag_stands_before_it() {
+        let id = |reference: &str| first_id(reference, "");
+        assert_eq!(id("r.example:5000/a:1@sha256:12"), id("r.example:5000/a@sha256:12"));
+        assert_ne!(id("a:1@sha256:12"), id("a:1@sha256:34"));
+        assert_ne!(id("a:1@sha256:12"), id("a:1"));
+    }
+}
