@@ -113,6 +113,7 @@ impl World {
             variables: &BTreeMap::new(),
             authorized_keys: &[],
             key: &self.key,
+            images: None,
             sandbox: false,
         })
     }

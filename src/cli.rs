@@ -9,6 +9,7 @@ mod doctor;
 mod down;
 mod exec;
 mod explain;
+mod images;
 mod init;
 mod keeper;
 mod lock;
@@ -108,6 +109,7 @@ enum Command {
     Apply(apply::Arguments),
     Destroy(destroy::Arguments),
     Status(status::Arguments),
+    Images(images::Arguments),
     Releases(releases::Arguments),
     Rollback(rollback::Arguments),
     Check(check::Arguments),
@@ -256,6 +258,7 @@ impl Run<'_> {
             Command::Apply(arguments) => block_on(apply::run(self, &arguments)),
             Command::Destroy(arguments) => block_on(destroy::run(self, &arguments)),
             Command::Status(arguments) => block_on(status::run(self, &arguments)),
+            Command::Images(arguments) => block_on(images::run(self, &arguments)),
             Command::Releases(arguments) => block_on(releases::run(self, &arguments)),
             Command::Rollback(arguments) => block_on(rollback::run(self, &arguments)),
             Command::Check(arguments) => block_on(check::run(self, &arguments)),
@@ -308,6 +311,13 @@ impl Run<'_> {
             ));
         }
         text
+    }
+
+    /// Says what is worth mending, if anything is.
+    fn say_all(&self, warnings: &[Diagnostic], sources: &Sources) {
+        if !warnings.is_empty() {
+            self.say(&self.explain(warnings, sources));
+        }
     }
 
     fn failure(&self, failure: &Failure) -> Failed {

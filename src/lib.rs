@@ -13,6 +13,7 @@ pub mod observe;
 pub mod passphrase;
 pub mod printed;
 pub mod providers;
+pub mod registry;
 pub mod report;
 pub mod sandbox;
 pub mod secrets;

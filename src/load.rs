@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use ipai_core::desired::Inputs;
+use ipai_core::image::{Locked, read_lock};
 use ipai_core::stack::{Stack, named_files, parse};
 use ipai_core::{Address, Diagnostic, Outputs, Sources, Span, Types, diagnostic};
 
@@ -48,8 +49,12 @@ pub struct Loaded {
     pub variables: BTreeMap<String, String>,
     /// Public keys that may log in on its hosts.
     pub authorized_keys: Vec<String>,
+    /// Digests of its images, where it has a lock file.
+    pub images: Option<Locked>,
     /// Tells whether this is the sandbox.
     pub sandbox: bool,
+    /// What is worth mending in it.
+    pub warnings: Vec<Diagnostic>,
     /// The texts that diagnostics point into.
     pub sources: Sources,
 }
@@ -79,6 +84,7 @@ impl Loaded {
             variables: &self.variables,
             authorized_keys: &self.authorized_keys,
             key: &key,
+            images: self.images.as_ref().filter(|_| !self.sandbox),
             sandbox: self.sandbox,
         })
     }
@@ -92,6 +98,8 @@ pub struct Texts {
     pub files: BTreeMap<String, String>,
     /// Public keys that may log in on its hosts.
     pub authorized_keys: Vec<String>,
+    /// Digests of its images, where it has a lock file.
+    pub images: Option<Locked>,
     /// What is wrong so far.
     pub problems: Vec<Diagnostic>,
     /// The texts that diagnostics point into.
@@ -121,7 +129,8 @@ pub fn read(choice: &Choice, types: &Types) -> Result<Texts, Failure> {
     }
     let files = read_named_files(&choice.folder, &named_files(&stack), &mut sources, &mut problems);
     let authorized_keys = read_keys(&stack, choice, &files, &mut problems);
-    Ok(Texts { stack, files, authorized_keys, problems, sources })
+    let images = read_images(choice, &mut sources, &mut problems);
+    Ok(Texts { stack, files, authorized_keys, images, problems, sources })
 }
 
 /// Reads a stack. Everything that is wrong comes back at once, whether in its TOML, its files or its secrets.
@@ -129,18 +138,21 @@ pub fn read(choice: &Choice, types: &Types) -> Result<Texts, Failure> {
 /// # Errors
 /// Diagnostics with at least one error among them; nothing was contacted.
 pub fn load(choice: &Choice, types: Types, edges: &Edges) -> Result<Loaded, Failure> {
-    let Texts { stack, files, authorized_keys, mut problems, sources } = read(choice, &types)?;
+    let Texts { stack, files, authorized_keys, images, mut problems, sources } =
+        read(choice, &types)?;
     let vault = open_vault(&stack, choice, edges, &mut problems);
     let variables = choice.variables.clone();
     let sandbox = choice.sandbox.is_some();
-    let loaded = Loaded {
+    let mut loaded = Loaded {
         stack,
         types,
         files,
         vault: vault.into(),
         variables,
         authorized_keys,
+        images,
         sandbox,
+        warnings: Vec::new(),
         sources,
     };
     // The stack is rendered once without knowing anything, so that every mistake in it is found before anybody is asked.
@@ -150,6 +162,7 @@ pub fn load(choice: &Choice, types: Types, edges: &Edges) -> Result<Loaded, Fail
     if diagnostic::any_error(&problems) {
         return Err(Failure { problems, sources: loaded.sources });
     }
+    loaded.warnings = problems;
     Ok(loaded)
 }
 
@@ -276,6 +289,38 @@ fn read_keys(
         problems.push(problem);
     }
     keys
+}
+
+fn read_images(
+    choice: &Choice,
+    sources: &mut Sources,
+    problems: &mut Vec<Diagnostic>,
+) -> Option<Locked> {
+    let name = lock_name(choice.environment.as_deref());
+    let path = choice.folder.join(&name);
+    match std::fs::read_to_string(&path) {
+        Ok(text) => {
+            sources.add(&name, &text);
+            let (locked, found) = read_lock(&name, &text);
+            problems.extend(found);
+            Some(locked)
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => {
+            let detail = format!("{} cannot be read as text: {error}", path.display());
+            problems.push(Diagnostic::error("The lock file cannot be read").detail(detail));
+            None
+        }
+    }
+}
+
+/// The name of the file that locks images: each environment may have images of its own.
+#[must_use]
+pub fn lock_name(environment: Option<&str>) -> String {
+    environment.map_or_else(
+        || "images.lock.toml".to_owned(),
+        |environment| format!("images.{environment}.lock.toml"),
+    )
 }
 
 /// Reads a stack's secrets from where each comes from. What is wrong is collected.

@@ -34,7 +34,7 @@
 //! identities come from the operating system through the age crate.
 
 pub mod audit;
-mod disk;
+pub(crate) mod disk;
 mod draft;
 mod error;
 mod format;

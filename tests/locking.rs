@@ -105,7 +105,8 @@ fn two_at_once(world: &World, round: u32) {
     assert_eq!(codes, [2, 3], "round {round}: {both:#?}");
     let refused = both.iter().find(|ran| ran.code == 3).unwrap();
     assert!(refused.err.contains("held by "), "{}", refused.err);
-    assert!(refused.err.contains("ipai unlock"), "{}", refused.err);
+    let unlock = format!("ipai -C {} unlock", world.stack().display());
+    assert!(refused.err.contains(&unlock), "{}", refused.err);
     assert_eq!(changes(world), 1, "one batch was sent");
     assert_eq!(world.records().len(), 3, "each record once, and no lock is left");
 }

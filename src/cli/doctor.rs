@@ -43,7 +43,7 @@ pub(super) async fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
     let texts = read(&choice, &providers::types()).map_err(|failure| run.failure(&failure))?;
     let mut secrets = Vec::new();
     let vault = open_vault(&texts.stack, &choice, run.edges, &mut secrets);
-    let Texts { stack, files, authorized_keys, problems, sources } = texts;
+    let Texts { stack, files, authorized_keys, images, problems, sources } = texts;
     let loaded = Loaded {
         stack,
         types: providers::types(),
@@ -51,6 +51,8 @@ pub(super) async fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
         vault: vault.into(),
         variables: choice.variables.clone(),
         authorized_keys,
+        images,
+        warnings: Vec::new(),
         sandbox: choice.sandbox.is_some(),
         sources,
     };

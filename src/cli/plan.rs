@@ -76,6 +76,9 @@ pub(super) async fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
     let options = arguments.subset.options(run, &world)?;
     let progress = Progress::new(run.talk, false);
     let planned = world.plan(run, &options, &progress).await;
+    if let Ok(planned) = &planned {
+        run.say_all(&planned.proposal.problems, &world.loaded.sources);
+    }
     let exposure = planned.as_ref().map(|planned| planned.exposure(&world)).unwrap_or_default();
     world.close().await;
     let plan = planned?.proposal.plan;

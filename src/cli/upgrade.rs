@@ -5,6 +5,7 @@ mod find;
 mod lower;
 
 use ipai_core::Diagnostic;
+use ipai_core::image::is_tag;
 use ipai_core::plan::Options;
 
 use super::apply::{Consent, carry_out};
@@ -51,13 +52,6 @@ pub(super) async fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
     outcome
 }
 
-/// <https://pkg.go.dev/github.com/distribution/reference>: a word character, then up to 127 of those, `.` and `-`.
-fn is_tag(text: &str) -> bool {
-    let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
-    let first = text.bytes().next().is_some_and(word);
-    first && text.len() <= 128 && text.bytes().all(|b| word(b) || b == b'.' || b == b'-')
-}
-
 async fn run_in(run: &Run<'_>, world: &mut World, arguments: &Arguments) -> Outcome {
     let places = world.places(run).await?;
     let (project, service) = places.service(run, &arguments.service)?;
@@ -68,6 +62,11 @@ async fn run_in(run: &Run<'_>, world: &mut World, arguments: &Arguments) -> Outc
     };
     run.say(&holder.line());
     lower::refuse(run, world, &places, project, &holder, &arguments.consent).await?;
+    for image in &holder.unlocked {
+        run.say(&format!(
+            "note: {image} is not locked yet: it is deployed by its tag alone until ipai images --lock has asked for its digest"
+        ));
+    }
     let (options, progress) = (Options::default(), Progress::new(run.talk, arguments.consent.json));
     let before = world.plan(run, &options, &progress).await?.proposal.plan.fingerprint();
     let _ = world.loaded.variables.insert(holder.variable.clone(), holder.new.clone());
@@ -126,20 +125,5 @@ fn after(run: &Run<'_>, holder: &Holder, edit: Edit, untouched: bool) -> String 
             "error: {file} could not be put back: {error}\n  hint: set {} = \"{}\" again",
             holder.variable, holder.old
         ),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_tag;
-
-    #[test]
-    fn a_tag_is_what_a_registry_takes_for_one() {
-        for tag in ["11.7.12", "latest", "17.11-bookworm", "_x"] {
-            assert!(is_tag(tag), "{tag}");
-        }
-        for tag in ["", ".1", "-1", "a b", "a\"b", "a/b", "a:b", "{{ x }}", &"1".repeat(129)] {
-            assert!(!is_tag(tag), "{tag}");
-        }
     }
 }

@@ -10,6 +10,7 @@ use crate::address::{Address, Reference, StackId};
 use crate::check::Check;
 use crate::diagnostic::{Diagnostic, Span, nearest};
 use crate::fields::{unknown_key, wrong_type};
+use crate::image::Locked;
 use crate::live::Outputs;
 use crate::order;
 use crate::output::StackOutput;
@@ -55,6 +56,8 @@ pub struct Inputs<'a> {
     pub authorized_keys: &'a [String],
     /// Keys digests of secrets.
     pub key: &'a DigestKey,
+    /// Digests of images, where the stack has a lock file. The sandbox's images have none.
+    pub images: Option<&'a Locked>,
     /// Tells whether this is the sandbox.
     pub sandbox: bool,
 }
@@ -129,6 +132,7 @@ impl Reader<'_> {
                 resource: &mut resource,
                 stack: &self.inputs.stack.id,
                 key: self.inputs.key,
+                images: self.inputs.images,
                 problems: self.problems,
             });
             let found = &mut self.problems[before..];
@@ -450,6 +454,7 @@ fn settle(inputs: &Inputs<'_>, resources: &mut [DesiredResource], problems: &mut
                 resource: &mut resource,
                 stack: &inputs.stack.id,
                 key: inputs.key,
+                images: inputs.images,
                 problems,
             },
             resources,

@@ -12,6 +12,7 @@ pub mod diagnostic;
 pub mod exposure;
 pub mod fields;
 pub mod hash;
+pub mod image;
 pub mod live;
 pub mod lock;
 pub mod order;

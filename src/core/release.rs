@@ -114,11 +114,16 @@ impl ImageChange<'_> {
     }
 }
 
-/// Tells whether `new` is a later version than `old` by the numbers of their tags. Where one has none, it may be.
+/// Tells whether `new` is a later version than `old` by the numbers of their tags. Where one has none, it may be, and
+/// so it may where one tag has two digests.
 #[must_use]
 pub fn rises(old: &str, new: &str) -> bool {
     match (version(old), version(new)) {
-        (Some(old), Some(new)) => new > old,
+        (Some(before), Some(after)) if before != after => after > before,
+        (Some(_), Some(_)) => {
+            let digests = old.split_once('@').zip(new.split_once('@'));
+            digests.is_some_and(|(old, new)| old.0 == new.0 && old.1 != new.1)
+        }
         _ => old != new,
     }
 }
@@ -182,6 +187,10 @@ mod tests {
             ("app:stable", "app:stable", false),
             ("app:stable", "app:1.0", true),
             ("app@sha256:aa", "app@sha256:bb", true),
+            ("app:1.9@sha256:bb", "app:1.10@sha256:aa", true),
+            ("app:1.10@sha256:aa", "app:1.9@sha256:bb", false),
+            ("app:1.9@sha256:aa", "app:1.9@sha256:bb", true),
+            ("app:1.9", "app:1.9@sha256:bb", false),
         ] {
             assert_eq!(rises(old, new), expected, "{old} to {new}");
         }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::address::{Address, Reference, StackId};
 use crate::diagnostic::{Diagnostic, Span};
+use crate::image::Locked;
 use crate::secret::DigestKey;
 use crate::value::{Attributes, Content, Value};
 use crate::{hash, live};
@@ -155,6 +156,8 @@ pub struct Draft<'a> {
     pub stack: &'a StackId,
     /// Keys digests of secrets.
     pub key: &'a DigestKey,
+    /// Digests of images, where the stack has a lock file.
+    pub images: Option<&'a Locked>,
     /// What was found wrong.
     pub problems: &'a mut Vec<Diagnostic>,
 }

@@ -93,7 +93,7 @@ fn client(
 }
 
 /// An error with its causes, which reqwest keeps apart.
-fn chain(error: reqwest::Error) -> String {
+pub(crate) fn chain(error: reqwest::Error) -> String {
     let mut text = error.to_string();
     let mut source = std::error::Error::source(&error);
     while let Some(cause) = source {

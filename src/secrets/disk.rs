@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// Why a file was not written. The file itself is as it was.
 #[derive(Debug)]
-pub(super) enum WriteError {
+pub(crate) enum WriteError {
     /// Another process holds the folder's lock.
     Busy,
     /// The file is not the one that the writer started from.
@@ -34,7 +34,7 @@ pub(super) fn read(path: &Path) -> io::Result<Option<String>> {
 ///
 /// The comparison and the rename happen under the lock of the folder, so of two writers that
 /// started from the same text exactly one succeeds.
-pub(super) fn replace(path: &Path, expected: Option<&str>, text: &str) -> Result<(), WriteError> {
+pub(crate) fn replace(path: &Path, expected: Option<&str>, text: &str) -> Result<(), WriteError> {
     // A link keeps pointing where it points: the file behind it is what gets replaced.
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     DirBuilder::new().recursive(true).create(folder(&path))?;

@@ -140,6 +140,7 @@ pub(crate) const EXPOSES: &[(&str, &str)] = &[
     ("src/core/value.rs", "compared with a live value that the provider took for plain"),
     ("src/http_check/fetch.rs", "a header or body goes into the request"),
     ("src/http_check/inside.rs", "a header or body goes to curl's standard input"),
+    ("src/registry/login.rs", "a login goes into the request's header"),
     ("src/secrets/audit.rs", "a secret is judged by its length and variety"),
     ("src/secrets/audit/plain.rs", "a file is searched for the secret"),
     ("src/secrets/draft.rs", "secrets are written down for an editor"),

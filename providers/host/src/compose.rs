@@ -9,6 +9,7 @@ pub(crate) mod yaml;
 use std::collections::{BTreeMap, BTreeSet};
 
 use ipai_core::exposure::Opening;
+use ipai_core::image::{Locked, pinned};
 use ipai_core::{
     Attribute, Attributes, Change, Default, DesiredResource, Diagnostic, Draft, Kind, ResourceType,
     StackId, Value,
@@ -56,7 +57,8 @@ const SCHEMA: &[Attribute] = &[
         default: Default::Required,
         change: Change::Update,
         doc: "The Compose YAML. ipai appends a document with labels; services whose mounted files changed get \
-              another label, so that Compose recreates exactly those.",
+              another label, so that Compose recreates exactly those. Images that `images.lock.toml` names get their \
+              digest there.",
     },
     Attribute {
         name: "timeout",
@@ -200,7 +202,7 @@ pub(crate) fn reloads(attributes: &Attributes) -> BTreeMap<String, Vec<String>> 
     map.into_iter().flatten().filter_map(entry).collect()
 }
 
-/// Appends the labels, and works out how the services should be.
+/// Appends labels and locked images, and works out how the services should be.
 fn complete(draft: &mut Draft<'_>, files: &[&DesiredResource]) {
     let Some(text) = checks::known_content(draft) else { return };
     let directory = draft.text("directory").unwrap_or_default();
@@ -213,7 +215,7 @@ fn complete(draft: &mut Draft<'_>, files: &[&DesiredResource]) {
     draft.set(SERVICES, Value::Map(words.collect()));
     if digests.waits_for.is_empty() {
         let address = draft.resource.address.to_string();
-        let labels = labels(draft.stack, &address, &project, &digests);
+        let labels = labels(draft.stack, &address, &project, &digests, draft.images);
         draft.set_content("content", append(&text, &labels));
     } else {
         draft.set("content", Value::Unknown(digests.waits_for));
@@ -225,9 +227,15 @@ fn append(text: &str, document: &str) -> String {
     format!("{text}{newline}---\n{document}")
 }
 
-/// The document that ipai adds: labels on every service, and under `x-ipai` what a reload has to take in.
-/// JSON strings are YAML strings, so names and addresses are written as such.
-fn labels(stack: &StackId, address: &str, project: &Project, digests: &Digests) -> String {
+/// The document that ipai adds: labels on every service, the digest of an image that is locked, and under `x-ipai` what a
+/// reload has to take in. JSON strings are YAML strings, so names and addresses are written as such.
+fn labels(
+    stack: &StackId,
+    address: &str,
+    project: &Project,
+    digests: &Digests,
+    locked: Option<&Locked>,
+) -> String {
     use std::fmt::Write as _;
     let quote = |text: &str| serde_json::Value::from(text).to_string();
     let mut document =
@@ -239,8 +247,10 @@ fn labels(stack: &StackId, address: &str, project: &Project, digests: &Digests) 
         let _ = writeln!(document, "{:indent$}{key}:{space}{value}", "");
     };
     line(0, "services", "");
-    for name in project.services.keys() {
+    for (name, service) in &project.services {
         line(2, &quote(name), "");
+        let image = locked.and_then(|locked| pinned(project.pulled(service)?, locked));
+        image.iter().for_each(|image| line(4, "image", image));
         line(4, "labels", "");
         line(6, "ipai.stack", stack.as_str());
         line(6, "ipai.address", address);

@@ -51,13 +51,23 @@ fn compose(yaml: &str, reload: Option<&str>) -> DesiredResource {
 }
 
 /// Runs check and settle, and gives back the resource and the summaries of what was found.
-fn compiled(
+fn compiled(resource: DesiredResource, all: &[DesiredResource]) -> (DesiredResource, Vec<String>) {
+    compiled_with(resource, all, None)
+}
+
+fn compiled_with(
     mut resource: DesiredResource,
     all: &[DesiredResource],
+    images: Option<&Locked>,
 ) -> (DesiredResource, Vec<String>) {
     let (stack, key, mut problems) = (StackId::new("ops", None), key(), Vec::new());
-    let mut draft =
-        Draft { resource: &mut resource, stack: &stack, key: &key, problems: &mut problems };
+    let mut draft = Draft {
+        resource: &mut resource,
+        stack: &stack,
+        key: &key,
+        images,
+        problems: &mut problems,
+    };
     ComposeType.check(&mut draft);
     ComposeType.settle(&mut draft, all);
     (resource, problems.into_iter().map(|p| p.summary).collect())
@@ -193,4 +203,26 @@ fn refuses_attributes_that_cannot_be() {
     assert_eq!(problems, ["`on_change` of an unknown service"]);
     let own = file("/opt/ipai/ops/compose.yaml", content("x"));
     assert_eq!(compiled(compose(YAML, None), &[own]).1, ["Two resources exclude each other"]);
+}
+
+#[test]
+fn a_locked_image_is_named_with_its_digest_unless_it_is_made_on_the_host() {
+    let yaml = "services:\n  a: {image: caddy}\n  b: {image: \"app:1\"}\n  c: {image: \"own:1\", build: .}\n  \
+                d: {image: \"own:1\"}\n  e: {image: \"never:1\", pull_policy: never}\n  f: {image: \"x:1@sha256:12\"}\n";
+    let digest = format!("sha256:{}", "a".repeat(64));
+    let names = ["caddy:latest", "own:1", "never:1", "x:1"];
+    let locked = names.map(|name| (name.to_owned(), digest.clone())).into();
+    let (resource, problems) = compiled_with(compose(yaml, None), &[], Some(&locked));
+    let read = Project::read(&text_of(&resource), "/opt/ipai/ops").unwrap();
+    let image = |service: &str| read.services[service].image.clone().unwrap();
+    assert_eq!(image("a"), format!("caddy:latest@{digest}"));
+    assert_eq!(
+        ["b", "c", "d", "e", "f"].map(image),
+        ["app:1", "own:1", "own:1", "never:1", "x:1@sha256:12"]
+    );
+    // One for `app:1`; `caddy` without a tag is no matter any more.
+    assert_eq!(problems, ["An image that is not locked"]);
+    let (plain, problems) = compiled_with(compose(yaml, None), &[], None);
+    assert!(!text_of(&plain).contains(&digest));
+    assert_eq!(problems, ["An image without a fixed version"]);
 }

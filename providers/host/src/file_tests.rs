@@ -17,8 +17,13 @@ fn checked(attributes: &[(&str, Value)]) -> (Attributes, Vec<String>) {
     };
     let (stack, key) = (StackId::new("ops", None), DigestKey::new(vec![1; 32]));
     let mut problems = Vec::new();
-    let mut draft =
-        Draft { resource: &mut resource, stack: &stack, key: &key, problems: &mut problems };
+    let mut draft = Draft {
+        resource: &mut resource,
+        stack: &stack,
+        key: &key,
+        images: None,
+        problems: &mut problems,
+    };
     FileType.check(&mut draft);
     (resource.attributes, problems.into_iter().map(|p| p.summary).collect())
 }

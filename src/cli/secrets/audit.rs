@@ -112,6 +112,7 @@ impl Audit<'_> {
             variables: &variables,
             authorized_keys: &texts.authorized_keys,
             key: &key,
+            images: texts.images.as_ref(),
             sandbox: self.run.global.sandbox.is_some(),
         });
         let declared = &texts.stack.secrets;

@@ -1,15 +1,18 @@
 //! Which variable holds the tag of a service's image: the one whose change changes the image so, found by trying.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ipai_core::desired::{Inputs, compile};
+use ipai_core::image::ImageName;
 use ipai_core::tree::{Data, Node};
 use ipai_core::{Diagnostic, Span};
 
 use super::super::places::Places;
 use super::super::{Failed, Run};
 use crate::load::Loaded;
-use crate::providers::{ComposeProject, projects};
+use crate::providers::{ComposeProject, ComposeService, projects};
+
+type Services = BTreeMap<String, ComposeService>;
 
 /// The variable that holds a tag, and what it is to hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +26,8 @@ pub(super) struct Holder {
     pub(super) span: Span,
     /// The services whose images change with it, each with the image that it is to have.
     pub(super) services: Vec<(String, String)>,
+    /// Their new images that the stack's lock file lacks.
+    pub(super) unlocked: BTreeSet<String>,
 }
 
 impl Holder {
@@ -42,7 +47,9 @@ pub(super) fn find(
     service: &str,
     tag: &str,
 ) -> Result<Option<Holder>, Failed> {
-    let image = project.services.get(service).and_then(|service| service.image.as_deref());
+    // By their tags: digests of the lock file are no part of what the stack says.
+    let before = images(loaded, places, project, None);
+    let image = before.get(service).and_then(|service| service.image.as_deref());
     let Some((_, old)) = image.and_then(split) else {
         let problem = Diagnostic::error("No tag to exchange")
             .detail(format!("The image of `{service}` has no tag: {}.", image.unwrap_or("none")))
@@ -54,7 +61,8 @@ pub(super) fn find(
     }
     let mut holders: Vec<Holder> = Vec::new();
     for (name, node) in &loaded.stack.variables {
-        holders.extend(candidate(loaded, places, project, service, old, tag, name, node));
+        let of = (project, &before, service);
+        holders.extend(candidate(loaded, places, of, old, tag, name, node));
     }
     // What a tag begins with is the version of the thing itself; what comes behind is of something that it holds.
     if holders.len() > 1 && holders.iter().any(|holder| old.starts_with(&holder.part.0)) {
@@ -73,12 +81,10 @@ fn split(image: &str) -> Option<(&str, &str)> {
     (!tag.contains('/') && !name.contains('@')).then_some((name, tag))
 }
 
-#[expect(clippy::too_many_arguments, reason = "one step of a search")]
 fn candidate(
     loaded: &Loaded,
     places: &Places,
-    project: &ComposeProject,
-    service: &str,
+    (project, before, service): (&ComposeProject, &Services, &str),
     old: &str,
     tag: &str,
     name: &str,
@@ -91,41 +97,51 @@ fn candidate(
         return None;
     }
     let new = value.replacen(part, tag, 1);
-    let images = images(loaded, places, project, name, &new);
+    let after = images(loaded, places, project, Some((name, &new)));
     let wanted = old.replacen(part, tag, 1);
-    let got = images.get(service).and_then(|image| split(image)).map(|(_, tag)| tag);
+    let got = after.get(service).and_then(|service| split(service.image.as_deref()?));
+    let got = got.map(|(_, tag)| tag);
     if got != Some(wanted.as_str()) {
         return None;
     }
-    let was = |name: &str| project.services.get(name).and_then(|service| service.image.as_ref());
-    let changed = images.into_iter().filter(|(name, image)| was(name) != Some(image));
+    let is_new = |(name, service): &(&String, &ComposeService)| {
+        before.get(*name).is_none_or(|before| before.image != service.image)
+    };
+    let changed: Vec<_> = after.iter().filter(is_new).collect();
+    let locked = loaded.images.as_ref().filter(|_| !loaded.sandbox);
+    let unlocked = |(_, service): &(&String, &ComposeService)| {
+        let name = ImageName::parse(service.image.as_ref().filter(|_| service.pulled)?).ok()?.name;
+        (!locked?.contains_key(&name)).then_some(name)
+    };
     Some(Holder {
         variable: name.to_owned(),
         old: value.clone(),
         new,
         part: (part.to_owned(), tag.to_owned()),
         span: node.span.clone(),
-        services: changed.collect(),
+        unlocked: changed.iter().filter_map(unlocked).collect(),
+        services: changed
+            .iter()
+            .filter_map(|(name, service)| Some(((*name).clone(), service.image.clone()?)))
+            .collect(),
     })
 }
 
-/// The images of a project's services if a variable were another.
+/// A project's services as their file names their images, if a variable were another.
 fn images(
     loaded: &Loaded,
     places: &Places,
     project: &ComposeProject,
-    name: &str,
-    value: &str,
-) -> BTreeMap<String, String> {
+    changed: Option<(&str, &str)>,
+) -> Services {
     let mut variables = loaded.variables.clone();
-    variables.insert(name.to_owned(), value.to_owned());
+    variables.extend(changed.map(|(name, value)| (name.to_owned(), value.to_owned())));
     let (desired, _) = loaded.with_inputs(&places.outputs, |inputs| {
-        compile(&Inputs { variables: &variables, ..*inputs })
+        compile(&Inputs { variables: &variables, images: None, ..*inputs })
     });
     let all = projects(&desired.resources);
     let own = all.into_iter().find(|other| other.address == project.address);
-    let services = own.map(|project| project.services).unwrap_or_default();
-    services.into_iter().filter_map(|(name, service)| Some((name, service.image?))).collect()
+    own.map(|project| project.services).unwrap_or_default()
 }
 
 fn none(run: &Run<'_>, loaded: &Loaded, service: &str, tag: &str) -> Failed {

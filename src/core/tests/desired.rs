@@ -62,6 +62,7 @@ fn problems_with(
         variables,
         authorized_keys: &[],
         key: &DigestKey::new(vec![7; 32]),
+        images: None,
         sandbox: false,
     });
     problems.extend(found);
@@ -477,6 +478,7 @@ fn an_overlay_is_blamed_for_its_own_mistakes() {
         variables: &BTreeMap::new(),
         authorized_keys: &[],
         key: &DigestKey::new(vec![7; 32]),
+        images: None,
         sandbox: false,
     };
     problems.extend(compile(&inputs).1);

@@ -72,6 +72,7 @@ fn plan(stack: &Stack, files: &BTreeMap<String, String>) -> Proposal {
         variables: &BTreeMap::new(),
         authorized_keys: &["ssh-ed25519 AAAA a".to_owned()],
         key: &DigestKey::new(vec![7; 32]),
+        images: None,
         sandbox: false,
     };
     propose(&inputs, &LiveState::default(), &Options::default())

@@ -59,6 +59,7 @@ fn build() -> Stage {
         variables: &BTreeMap::new(),
         authorized_keys: &["ssh-ed25519 AAAA a".to_owned()],
         key: &key,
+        images: None,
         sandbox: false,
     });
     assert!(problems.is_empty(), "the stage is not sound: {problems:?}");

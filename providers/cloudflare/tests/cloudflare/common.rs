@@ -59,6 +59,7 @@ pub(crate) fn desire_in(
         variables: &BTreeMap::new(),
         authorized_keys: &[],
         key: &DigestKey::new(vec![7; 32]),
+        images: None,
         sandbox: false,
     };
     let (desired, more) = compile(&inputs);

@@ -28,8 +28,13 @@ fn checked(attribute: &str, value: Value) -> (Value, Vec<String>) {
     let mut resource = desired(&[(attribute, value)]);
     let (stack, key, mut problems) =
         (StackId::new("ops", None), DigestKey::new(vec![1; 32]), Vec::new());
-    let mut draft =
-        Draft { resource: &mut resource, stack: &stack, key: &key, problems: &mut problems };
+    let mut draft = Draft {
+        resource: &mut resource,
+        stack: &stack,
+        key: &key,
+        images: None,
+        problems: &mut problems,
+    };
     DropletType.check(&mut draft);
     let details = problems.into_iter().map(|p| p.detail.unwrap_or(p.summary)).collect();
     (resource.attributes[attribute].clone(), details)

@@ -122,8 +122,13 @@ fn resource(address: Address, attributes: &[(&str, Value)]) -> DesiredResource {
     };
     let (stack, key, mut problems) = (ops(), DigestKey::new(vec![1; 32]), Vec::new());
     let kind = kind(&resource.address);
-    let mut draft =
-        Draft { resource: &mut resource, stack: &stack, key: &key, problems: &mut problems };
+    let mut draft = Draft {
+        resource: &mut resource,
+        stack: &stack,
+        key: &key,
+        images: None,
+        problems: &mut problems,
+    };
     kind.check(&mut draft);
     assert_eq!(problems, []);
     resource

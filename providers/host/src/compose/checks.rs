@@ -1,5 +1,8 @@
 //! What can be wrong with a `host.compose`.
 
+use std::collections::BTreeSet;
+
+use ipai_core::image::{ImageName, pinned};
 use ipai_core::{DesiredResource, Diagnostic, Draft, Value};
 
 use super::project::{Project, Service};
@@ -66,9 +69,28 @@ pub(super) fn services(draft: &mut Draft<'_>, project: &Project) {
         draft.error("content", problem);
     }
     for (name, service) in &project.services {
-        if let Some(problem) = service_problem(name, service) {
+        let locked = draft.images.zip(project.pulled(service));
+        let pinned = locked.is_some_and(|(locked, image)| pinned(image, locked).is_some());
+        if let Some(problem) = service_problem(name, service).filter(|_| !pinned) {
             draft.error("content", problem);
         }
+    }
+    unlocked(draft, project);
+}
+
+/// Warns of images that the lock file has forgotten.
+fn unlocked(draft: &mut Draft<'_>, project: &Project) {
+    let Some(locked) = draft.images else { return };
+    let images = project.services.values().filter_map(|service| project.pulled(service));
+    let names = images.filter_map(|image| Some(ImageName::parse(image).ok()?.name));
+    let missing: BTreeSet<String> = names.filter(|name| !locked.contains_key(name)).collect();
+    for name in missing {
+        let problem = Diagnostic::warning("An image that is not locked")
+            .detail(format!(
+                "`{name}` is missing in the lock file, so its tag alone says what is deployed."
+            ))
+            .hint("ipai images --lock");
+        draft.error("content", problem);
     }
 }
 

@@ -74,6 +74,13 @@ impl Project {
         Ok(Self { services, volumes, loads: members(loads).filter_map(load).collect() })
     }
 
+    /// The image that a registry gives for a service; none where it is made on the host, by this service or another.
+    pub(crate) fn pulled<'a>(&self, service: &'a Service) -> Option<&'a str> {
+        let image = service.image.as_ref().filter(|_| service.pulled)?;
+        let built = self.services.values().any(|s| s.built && s.image.as_ref() == Some(image));
+        (!built).then_some(image)
+    }
+
     /// The services that `up` starts, with the word for how each should be.
     pub(crate) fn expected(&self) -> BTreeMap<String, &'static str> {
         let word = |s: &Service| if s.one_shot { super::COMPLETED } else { super::RUNNING };

@@ -36,6 +36,8 @@ pub struct ComposeProject {
 pub struct ComposeService {
     /// Its image, when it names one.
     pub image: Option<String>,
+    /// Whether a registry gives that image, and it is not made on the host.
+    pub pulled: bool,
     /// How it should be: `running` or `completed`; absent when bringing the project up does not start it.
     pub expected: Option<String>,
 }
@@ -56,7 +58,8 @@ fn project(resource: &DesiredResource) -> Option<ComposeProject> {
     let expected = model.expected();
     let service = |(name, service): (&String, &crate::compose::project::Service)| {
         let expected = expected.get(name).map(|word| (*word).to_owned());
-        (name.clone(), ComposeService { image: service.image.clone(), expected })
+        let pulled = model.pulled(service).is_some();
+        (name.clone(), ComposeService { image: service.image.clone(), pulled, expected })
     };
     let seconds = resource.attributes.get("timeout").and_then(Value::as_int).unwrap_or(600);
     Some(ComposeProject {

@@ -304,6 +304,7 @@ pub(crate) fn compile(raw: Vec<Raw<'_>>) -> Vec<DesiredResource> {
             resource: &mut resource,
             stack: &id,
             key: &key,
+            images: None,
             problems: &mut problems,
         });
         all.push(resource);
@@ -312,7 +313,7 @@ pub(crate) fn compile(raw: Vec<Raw<'_>>) -> Vec<DesiredResource> {
     for resource in &mut all {
         let about = kinds.iter().find(|t| t.name() == resource.address.kind).unwrap();
         about.settle(
-            &mut Draft { resource, stack: &id, key: &key, problems: &mut problems },
+            &mut Draft { resource, stack: &id, key: &key, images: None, problems: &mut problems },
             &before,
         );
     }

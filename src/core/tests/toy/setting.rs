@@ -56,6 +56,7 @@ impl Setting {
             variables: &self.variables,
             authorized_keys: &[],
             key: &self.key,
+            images: None,
             sandbox: false,
         }
     }

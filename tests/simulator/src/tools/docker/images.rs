@@ -3,6 +3,7 @@
 use super::super::ToolFaults;
 use super::super::args::{switch, valued};
 use super::engine::{Engine, digest};
+use super::inspect::without_tag;
 use super::{Docker, Failure, Outcome, print, read, show};
 
 impl Engine {
@@ -53,6 +54,9 @@ impl Docker<'_> {
         let [source, target] = &parsed.words[..] else {
             return Err(Failure::usage("\"docker tag\" requires exactly 2 arguments."));
         };
+        if target.contains('@') {
+            return Err(Failure::engine("refusing to create a tag with a digest reference"));
+        }
         self.engine(|engine| {
             let id = engine
                 .image(source)
@@ -102,7 +106,10 @@ impl Docker<'_> {
             named.map(|image| (image.clone(), engine.image_id(image))).collect::<Vec<_>>()
         })?;
         for (image, id) in &images {
-            let (repository, tag) = image.rsplit_once(':').unwrap_or((image, "latest"));
+            let (repository, tag) = match image.split_once('@') {
+                Some((name, _)) => (without_tag(name), "<none>"),
+                None => image.rsplit_once(':').unwrap_or((image, "latest")),
+            };
             let row = serde_json::json!({"ID": id, "Repository": repository, "Tag": tag});
             match parsed.value("--format") {
                 _ if parsed.has("--quiet") => print(format!("{id}\n")),
@@ -126,6 +133,25 @@ impl Docker<'_> {
 
 /// The id of an image by the name that it had first, and by a word that tells it from others of that name.
 fn first_id(reference: &str, word: &str) -> String {
+    // A digest says by itself which image is meant, whatever tag stands before it.
+    let (name, digested) = reference.split_once('@').unwrap_or((reference, ""));
+    let reference = match digested {
+        "" => name.to_owned(),
+        digested => format!("{}@{digested}", without_tag(name)),
+    };
     let word = if word.is_empty() { String::new() } else { format!(" {word}") };
     format!("sha256:{}", digest(&format!("{reference}{word}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::first_id;
+
+    #[test]
+    fn a_digest_says_which_image_is_meant_whatever_tag_stands_before_it() {
+        let id = |reference: &str| first_id(reference, "");
+        assert_eq!(id("r.example:5000/a:1@sha256:12"), id("r.example:5000/a@sha256:12"));
+        assert_ne!(id("a:1@sha256:12"), id("a:1@sha256:34"));
+        assert_ne!(id("a:1@sha256:12"), id("a:1"));
+    }
 }

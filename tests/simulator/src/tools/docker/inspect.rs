@@ -141,7 +141,7 @@ fn describe_image(engine: &Engine, reference: &str) -> Value {
     })
 }
 
-fn without_tag(name: &str) -> &str {
+pub(super) fn without_tag(name: &str) -> &str {
     match name.rsplit_once(':') {
         Some((before, tag)) if !tag.contains('/') => before,
         _ => name,
