@@ -199,7 +199,7 @@ impl Audit<'_> {
     /// The files that are, or would be, committed; without git all but hidden folders and the files that secrets are
     /// declared to come from.
     fn files(&self, folder: &Path) -> Vec<PathBuf> {
-        if let Some(files) = tracked(folder) {
+        if let Some(files) = tracked(self.run, folder) {
             return files;
         }
         let mut files = Vec::new();
@@ -227,9 +227,13 @@ impl Audit<'_> {
     }
 }
 
-/// What git tracks or would track; nothing where git is not at hand or the folder is not in a repository.
-fn tracked(folder: &Path) -> Option<Vec<PathBuf>> {
+/// What git tracks or would track; nothing where git is not at hand or the folder is not in a repository. Tokens stay
+/// here: a repository's configuration may name programs that git starts.
+fn tracked(run: &Run<'_>, folder: &Path) -> Option<Vec<PathBuf>> {
+    let kept = ["PATH", "HOME"].into_iter();
     let output = Command::new("git")
+        .env_clear()
+        .envs(kept.filter_map(|name| Some((name, run.edges.variable(name)?))))
         .arg("-C")
         .arg(folder)
         .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
