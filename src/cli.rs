@@ -9,6 +9,7 @@ mod doctor;
 mod down;
 mod exec;
 mod explain;
+mod form;
 mod images;
 mod init;
 mod keeper;
