@@ -73,6 +73,7 @@ mod tests {
         assert_eq!(code("cloudflare.dns_record.www"), "`cloudflare.dns_record.www`");
         assert_eq!(code("<b> @all #1"), "`<b> @all #1`");
         assert_eq!(code("a`|\\b"), "<code>a&#96;&#124;&#92;b</code>");
+        assert_eq!(code("a`b"), "<code>a&#96;b</code>");
         assert_eq!(code("a\nb\u{1b}"), "<code>a&#92;nb&#92;u&#123;1b&#125;</code>");
         assert_eq!(code(""), "<code></code>");
         assert_eq!(html("a_b</code>"), "<code>a&#95;b&#60;/code&#62;</code>");

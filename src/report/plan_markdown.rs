@@ -326,7 +326,7 @@ mod tests {
             match fence {
                 "" if ticks.len() >= 3 => fence = ticks,
                 "" => assert!(!line.contains("<img") && !line.contains("@all"), "{text}"),
-                open if line == open => fence = "",
+                open if ticks.len() >= open.len() && line == ticks => fence = "",
                 _ => {}
             }
         }
