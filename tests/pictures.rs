@@ -52,3 +52,91 @@ fn a_saved_plan_is_shown_in_each_form() {
     world.run(&["show", &file, "--json"]).expect(0).says("\"summary\"");
     world.run(&["show", &file]).expect(0).says("Plan: 13 to add");
 }
+
+/// The drawing must be one that a reader of DOT takes: quotes closed, braces paired, statements ended.
+#[track_caller]
+fn expect_well_formed(dot: &str) {
+    let (mut depth, mut quoted, mut escaped) = (0_i32, false, false);
+    for line in dot.lines().filter(|line| !line.trim_start().starts_with("//")) {
+        for c in line.chars() {
+            match c {
+                _ if escaped => escaped = false,
+                '\\' if quoted => escaped = true,
+                '"' => quoted = !quoted,
+                '{' if !quoted => depth += 1,
+                '}' if !quoted => depth -= 1,
+                _ => {}
+            }
+        }
+        assert!(!quoted && depth >= 0, "{line}\n{dot}");
+        assert!(line.ends_with(['{', '}', ';']), "{line}\n{dot}");
+    }
+    assert_eq!(depth, 0, "{dot}");
+}
+
+#[test]
+fn a_stack_is_drawn_without_asking_anybody() {
+    let world = World::new();
+    let asked = world.cloud().log().len();
+    let dot = world.run(&["graph"]).expect(0).keeps_quiet_about(CANARY).out;
+    assert_eq!(world.cloud().log().len(), asked);
+    expect_well_formed(&dot);
+    assert_eq!(dot, world.run(&["graph", "--format", "dot"]).expect(0).out);
+    for edge in [
+        "\"cloudflare.dns_record.www\" -> \"digitalocean.droplet.web\";",
+        "\"host.compose.shop\" -> \"cloudflare.dns_record.www\";",
+        "\"digitalocean.firewall.web\" -> \"digitalocean.droplet.web\";",
+    ] {
+        assert!(dot.contains(edge), "{edge}\n{dot}");
+    }
+    assert!(!dot.contains("//") && !dot.contains("[fillcolor"), "{dot}");
+    assert!(!dot.contains("secret."), "{dot}");
+    let mermaid = world.run(&["graph", "--format", "mermaid"]).expect(0).out;
+    assert!(mermaid.starts_with("flowchart RL\n  subgraph p0[\"cloudflare\"]\n"), "{mermaid}");
+    assert_eq!(mermaid.matches(" --> ").count(), dot.matches(" -> ").count(), "{mermaid}");
+}
+
+#[test]
+fn a_saved_plan_is_drawn_in_the_colours_of_its_actions() {
+    let world = World::new();
+    world.apply();
+    let text = world.read("stack.toml");
+    let old = "[cloudflare.dns_record.spf]";
+    let (before, rest) = text.split_once(old).unwrap();
+    let (_, after) = rest.split_once("[cloudflare.dns_record.mail]").unwrap();
+    let fresh = "[cloudflare.dns_record.fresh]\nzone = \"example.com\"\nname = \"fresh\"\ntype = \"A\"\ncontent = \"203.0.113.9\"\n";
+    world.write("stack.toml", &format!("{before}{fresh}[cloudflare.dns_record.mail]{after}"));
+    world.edit("stack.toml", "\"2001:db8::1\"", "\"2001:db8::2\"");
+    world.edit("stack.toml", "region = \"fra1\"", "region = \"ams3\"");
+    let file = world.scratch.path().join("next.plan").display().to_string();
+    world.run(&["plan", "--out", &file]).expect(0);
+    let dot = world.run(&["graph", &file]).expect(0).out;
+    expect_well_formed(&dot);
+    assert!(
+        dot.contains("  // green: create, yellow: update, red: delete, magenta: replace"),
+        "{dot}"
+    );
+    for (address, colour) in [
+        ("cloudflare.dns_record.fresh", "palegreen"),
+        ("cloudflare.dns_record.apex6", "yellow"),
+        ("cloudflare.dns_record.spf", "salmon"),
+        ("digitalocean.droplet.web", "violet"),
+        ("cloudflare.dns_record.mail", "lightgrey"),
+    ] {
+        let node = format!("\"{address}\" [fillcolor = \"{colour}\"];");
+        assert!(dot.contains(&node), "{node}\n{dot}");
+    }
+    let mermaid = world.run(&["graph", &file, "--format", "mermaid"]).expect(0).out;
+    assert!(mermaid.contains("  classDef delete fill:salmon,color:black\n"), "{mermaid}");
+}
+
+#[test]
+fn what_cannot_be_drawn_is_an_error() {
+    let world = World::new();
+    world.run(&["graph", "no-such.plan"]).expect(1).says("No such plan file");
+    world.run(&["graph", "--format", "svg"]).expect(1);
+    world.edit("stack.toml", "\"digitalocean.droplet.web\"", "\"digitalocean.droplet.wbe\"");
+    let broken = world.run(&["graph"]).expect(1);
+    assert_eq!(broken.out, "");
+    world.run(&["graph", "--help"]).expect(0).says("from a resource to what it needs");
+}
