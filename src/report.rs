@@ -12,6 +12,7 @@ mod github;
 mod graph;
 mod locks;
 mod markdown;
+mod markdown_details;
 mod page;
 mod place;
 mod plan_json;

@@ -4,15 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use ipai_core::exposure::{Exposed, Turn};
-use ipai_core::plan::{AttributeChange, Shown};
 use ipai_core::{Action, Plan, Verb};
 
-use super::markdown::{code, cut, fenced, html, words};
+use super::markdown::{code, cut, fenced, words};
 use super::page::Page;
 use super::plan_text::counts;
-use super::{
-    PlanOptions, Style, clean, diff, exposure_text, number, one_line, sections, value, verbs,
-};
+use super::{PlanOptions, Style, exposure_text, markdown_details, number, sections, verbs};
 
 /// The longest text, in bytes. GitHub takes 65,536 characters.
 const LIMIT: usize = 60_000;
@@ -35,7 +32,7 @@ pub fn plan_markdown(
     let parts = Parts {
         head: head(plan),
         table: table(plan),
-        details: plan.effective().filter_map(details).collect(),
+        details: plan.effective().filter_map(markdown_details::details).collect(),
         remarks: block(&remarks(plan, &style, options)),
         end: block(&exposure_text(exposure, &style)) + &end(plan),
     };
@@ -157,57 +154,6 @@ fn kinds(plan: &Plan) -> String {
     titled(&cut(&rows(counted.iter().map(row)), SECTION))
 }
 
-/// The attributes of one action, folded; nothing where there are none.
-fn details(action: &Action) -> Option<String> {
-    let mut text = String::new();
-    // What follows a diff would read as a part of it.
-    let (long, short): (Vec<_>, Vec<_>) = action.changes.iter().partition(|c| c.diff.is_some());
-    for change in short.into_iter().chain(long) {
-        attribute(&mut text, change);
-    }
-    let symbol = html(verbs::symbol(action.verb));
-    let address = html(&action.address.to_string());
-    let block = fenced("diff", &text);
-    (!text.is_empty()).then(|| {
-        format!("<details><summary>{symbol} {address}</summary>\n\n{block}\n</details>\n\n")
-    })
-}
-
-fn attribute(text: &mut String, change: &AttributeChange) {
-    let name = one_line(&change.name);
-    let forces = if change.forces_replace { "  # forces replacement" } else { "" };
-    let shown = |value: &Shown| clean(&value::shown(value, usize::MAX)).into_owned();
-    let (before, after) = (&change.before, &change.after);
-    // Writing to a text cannot fail.
-    let _ = match (before, after) {
-        (Shown::Absent, Shown::Absent) => Ok(()),
-        (Shown::Sensitive(_), Shown::Sensitive(_)) => {
-            writeln!(text, "! {name}: {} changed{forces}", value::SENSITIVE)
-        }
-        _ if change.diff.is_some() => {
-            writeln!(text, "! {name}: {} → {}{forces}", shown(before), shown(after))
-        }
-        (Shown::Absent, after) => writeln!(text, "+ {name}: {}{forces}", shown(after)),
-        (before, Shown::Absent) => writeln!(text, "- {name}: {}{forces}", shown(before)),
-        (before, after) => {
-            let (before, after) = (shown(before), shown(after));
-            writeln!(text, "- {name}: {before}\n+ {name}: {after}{forces}")
-        }
-    };
-    for line in change.diff.iter().flat_map(|diff| diff::body(diff)) {
-        diff_line(text, line);
-    }
-}
-
-/// A line of a diff; blanks at its end are shown as dots where they may be what changes.
-fn diff_line(text: &mut String, line: &str) {
-    let line = clean(line);
-    let seen = line.trim_end();
-    let blanks = line[seen.len()..].chars().count();
-    let dots = if line.starts_with(['+', '-']) { "·".repeat(blanks) } else { String::new() };
-    *text += &format!("{seen}{dots}\n");
-}
-
 /// What stands around the actions in the text form.
 fn remarks(plan: &Plan, style: &Style, options: &PlanOptions) -> String {
     let mut page = Page::new(style);
@@ -237,6 +183,7 @@ fn end(plan: &Plan) -> String {
 #[cfg(test)]
 mod tests {
     use ipai_core::Reason;
+    use ipai_core::plan::AttributeChange;
     use serde_json::json;
 
     use super::super::samples::*;
@@ -333,6 +280,27 @@ mod tests {
         assert_eq!(fence, "", "a fence stays open: {text}");
         assert!(text.contains("\n# @all <img src=x>\n+tail··\n"), "{text}");
         assert!(text.contains("| <code>a duplicate of the older x&#96;&#124;&#60;/"), "{text}");
+    }
+
+    #[test]
+    fn lists_tell_what_comes_and_goes_and_contents_of_one_size_their_digests() {
+        let rule = |port: u32| format!("tcp {port} from 0.0.0.0/0 ::/0");
+        let (before, after) = (json!([rule(22), rule(80)]), json!([rule(22), rule(443)]));
+        let page = edited("page", content(5), json!({ "sha256": "f".repeat(64), "size": 5 }));
+        let changes =
+            vec![edited("inbound", before, after), page, edited("name", json!("a"), json!("b"))];
+        let text = markdown(&plan(vec![action("a.b.c", Verb::Update, Reason::Edited, changes)]));
+        let expected = "```diff
+! inbound: items change
+-   \"tcp 80 from 0.0.0.0/0 ::/0\"
++   \"tcp 443 from 0.0.0.0/0 ::/0\"
+- page: 5 B (sha256 0123abcd…)
++ page: 5 B (sha256 ffffffff…)
+- name: a
++ name: b
+```
+";
+        assert!(text.contains(expected), "{text}");
     }
 
     #[test]
