@@ -9,6 +9,8 @@ mod doctor;
 mod down;
 mod exec;
 mod explain;
+mod form;
+mod graph;
 mod images;
 mod init;
 mod keeper;
@@ -106,6 +108,7 @@ enum Command {
     Validate(validate::Arguments),
     Plan(plan::Arguments),
     Show(show::Arguments),
+    Graph(graph::Arguments),
     Apply(apply::Arguments),
     Destroy(destroy::Arguments),
     Status(status::Arguments),
@@ -255,6 +258,7 @@ impl Run<'_> {
             Command::Validate(arguments) => validate::run(self, &arguments),
             Command::Plan(arguments) => block_on(plan::run(self, &arguments)),
             Command::Show(arguments) => show::run(self, &arguments),
+            Command::Graph(arguments) => graph::run(self, &arguments),
             Command::Apply(arguments) => block_on(apply::run(self, &arguments)),
             Command::Destroy(arguments) => block_on(destroy::run(self, &arguments)),
             Command::Status(arguments) => block_on(status::run(self, &arguments)),

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use ipai_core::plan::{Options, Plan, SavedPlan};
 use ipai_core::{Address, Diagnostic, Sources};
 
+use super::form::{Form, Format};
 use super::progress::Progress;
 use super::world::World;
 use super::{Failed, Outcome, Run, exit, now, parse_addresses};
@@ -14,15 +15,14 @@ use crate::report::{self, PlanFacts, PlanOptions};
 /// Show what apply would do; changes nothing.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  ipai -C stacks/ops plan\n  ipai plan --out reviewed.plan && ipai apply reviewed.plan\n  ipai plan --detailed-exitcode   # 0 nothing to do, 2 changes, 1 error"
+    after_help = "Examples:\n  ipai -C stacks/ops plan\n  ipai plan --out reviewed.plan && ipai apply reviewed.plan\n  ipai plan --detailed-exitcode   # 0 nothing to do, 2 changes, 1 error\n  ipai plan --format markdown     # for a comment on a pull request"
 )]
 pub(super) struct Arguments {
     /// Save the plan for `ipai apply FILE`.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Print the plan as JSON.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    form: Form,
     /// Exit with 2 when there is something to do.
     #[arg(long)]
     detailed_exitcode: bool,
@@ -83,14 +83,22 @@ pub(super) async fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
     world.close().await;
     let plan = planned?.proposal.plan;
     let code = exit_code(&plan, arguments.detailed_exitcode);
-    if arguments.json {
-        let mut document = document(&plan, code);
-        document["exposure"] = report::exposure_json(&exposure);
-        run.print(&format!("{}\n", report::json_text(&document, true)));
-    } else {
-        run.print(&report::plan_text(&plan, &run.output, &PlanOptions::calling(run.ipai())));
-        run.print(&report::exposure_text(&exposure, &run.output));
-    }
+    let options = PlanOptions::calling(run.ipai());
+    run.print(&match arguments.form.format() {
+        Format::Json => {
+            let mut document = document(&plan, code);
+            document["exposure"] = report::exposure_json(&exposure);
+            format!("{}\n", report::json_text(&document, true))
+        }
+        Format::Markdown => {
+            let all = run.command("plan -v");
+            report::plan_markdown(&plan, &exposure, &run.output, &options, &all)
+        }
+        Format::Text => {
+            report::plan_text(&plan, &run.output, &options)
+                + &report::exposure_text(&exposure, &run.output)
+        }
+    });
     if let Some(path) = &arguments.out {
         save(run, &plan, path)?;
     }

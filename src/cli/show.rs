@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use ipai_core::plan::SavedPlan;
 use ipai_core::{Diagnostic, StackId};
 
+use super::form::{Form, Format};
 use super::plan::{exit_code, json};
-use super::{Failed, Outcome, Run, exit};
+use super::{Failed, Outcome, Run, exit, shell_word};
 use crate::report::{self, PlanOptions};
 
 /// Show a saved plan.
@@ -14,19 +15,22 @@ use crate::report::{self, PlanOptions};
 pub(super) struct Arguments {
     /// The plan file.
     file: PathBuf,
-    /// Print it as JSON.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    form: Form,
 }
 
 pub(super) fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
     let saved = read(run, &arguments.file, None)?;
-    if arguments.json {
-        let code = exit_code(&saved.plan, true);
-        run.print(&json(&saved.plan, code));
-    } else {
-        run.print(&report::plan_text(&saved.plan, &run.output, &PlanOptions::default()));
-    }
+    let (plan, options) = (&saved.plan, PlanOptions::default());
+    run.print(&match arguments.form.format() {
+        Format::Json => json(plan, exit_code(plan, true)),
+        Format::Text => report::plan_text(plan, &run.output, &options),
+        Format::Markdown => {
+            let file = shell_word(&arguments.file.display().to_string());
+            let all = format!("ipai show -v {file}");
+            report::plan_markdown(plan, &[], &run.output, &options, &all)
+        }
+    });
     Ok(exit::OK)
 }
 

@@ -111,7 +111,7 @@ fn differing(page: &mut Page, style: &Style, change: &AttributeChange) {
     }
 }
 
-fn both(style: &Style, before: &Shown, after: &Shown) -> (String, String) {
+pub(super) fn both(style: &Style, before: &Shown, after: &Shown) -> (String, String) {
     match (contents(before), contents(after)) {
         (Some((was, before)), Some((is, after))) if was == is => {
             let content = |sha256: &str| format!("{} (sha256 {:.8}…)", value::size(is), sha256);
@@ -131,7 +131,7 @@ fn contents(value: &Shown) -> Option<(u64, &str)> {
 }
 
 /// The items that come and go, when both sides are lists too long for one line.
-fn list_changes(style: &Style, change: &AttributeChange) -> Option<Vec<(Ink, String)>> {
+pub(super) fn list_changes(style: &Style, change: &AttributeChange) -> Option<Vec<(Ink, String)>> {
     let (Shown::Value(Json::Array(before)), Shown::Value(Json::Array(after))) =
         (&change.before, &change.after)
     else {

@@ -55,7 +55,7 @@ pub(super) fn write(page: &mut Page, style: &Style, diff: &str, indent: usize) {
 }
 
 /// The lines without the two that name the sides; a carriage return at a line's end stays and is seen.
-fn body(diff: &str) -> impl Iterator<Item = &str> {
+pub(super) fn body(diff: &str) -> impl Iterator<Item = &str> {
     let lines = diff.strip_suffix('\n').unwrap_or(diff).split('\n');
     let names = if diff.starts_with("--- ") { 2 } else { 0 };
     lines.skip(names)

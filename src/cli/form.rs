@@ -1,0 +1,30 @@
+//! How a plan is printed, for the commands that print one.
+
+use clap::ValueEnum;
+
+/// How a plan is printed.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(super) struct Form {
+    /// How to print the plan.
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+    /// The same as --format json.
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// For people.
+    Text,
+    /// For programs, in Terraform's shape.
+    Json,
+    /// For a comment on a pull request: at most 60,000 bytes.
+    Markdown,
+}
+
+impl Form {
+    pub(super) const fn format(self) -> Format {
+        if self.json { Format::Json } else { self.format }
+    }
+}
