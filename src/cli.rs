@@ -221,6 +221,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, edges: &Edges) -> u8 {
         global: parsed.global.clone(),
         unwritten: std::sync::atomic::AtomicBool::new(false),
     };
+    ipai_core::called::set_called(run.ipai());
     let outcome = match refused {
         Some(problem) => Err(run.problem(problem)),
         None => run.dispatch(parsed.command),

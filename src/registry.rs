@@ -109,7 +109,9 @@ impl Registries {
             }
             let stated = stated(response.headers())?;
             match stated {
-                Some(digest) if method == Method::HEAD => return Ok(digest),
+                Some(digest) if method == Method::HEAD && is_manifest(response.headers()) => {
+                    return Ok(digest);
+                }
                 _ if method == Method::HEAD => {}
                 stated => return hashed(response, stated).await,
             }
@@ -215,11 +217,15 @@ fn stated(headers: &HeaderMap) -> Result<Option<String>, Trouble> {
     }
 }
 
+fn is_manifest(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let kind = kind.and_then(|kind| kind.split(';').next()).map(str::trim);
+    kind.is_some_and(|kind| MANIFESTS.contains(&kind))
+}
+
 /// The digest of a manifest, from its own bytes.
 async fn hashed(response: Response, stated: Option<String>) -> Result<String, Trouble> {
-    let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-    let kind = kind.and_then(|kind| kind.split(';').next()).map(str::trim);
-    if !kind.is_some_and(|kind| MANIFESTS.contains(&kind)) {
+    if !is_manifest(response.headers()) {
         return Err(("it answered with something else than a manifest".into(), CAUTION.into()));
     }
     let digest = format!("sha256:{}", hash::sha256_hex(&body(response).await?));

@@ -6,6 +6,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use ipai_core::called::called;
 use ipai_core::stack::{SecretDeclaration, SecretSource};
 use ipai_core::{
     Address, BoxFuture, Diagnostic, DigestKey, Events, Execute, Fault, Job, JobResult, Outputs,
@@ -321,7 +322,7 @@ fn explain(error: &SecretsError) -> Diagnostic {
 fn missing_in_store(name: &str, path: &Path) -> Diagnostic {
     Diagnostic::error("Missing secret")
         .detail(format!("`{name}` is not in {}.", path.display()))
-        .hint(format!("ipai secrets set {name}"))
+        .hint(called(&format!("secrets set {name}")))
 }
 
 fn from_environment(

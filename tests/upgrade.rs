@@ -41,6 +41,19 @@ fn one_tag_is_exchanged_and_every_other_byte_stays() {
 }
 
 #[test]
+fn a_value_that_an_option_overrides_is_not_edited() {
+    let world = world(VERSION);
+    world.apply();
+    let before = world.read("stack.toml");
+    for other in ["1.0", "2.0.0"] {
+        let variable = format!("app_version={other}");
+        let ran = world.run(&["--var", &variable, "upgrade", "app", "1.1.0", "-y"]).expect(1);
+        ran.says("is not written there as it stands, or --var says something else");
+        assert_eq!(world.read("stack.toml"), before);
+    }
+}
+
+#[test]
 fn when_nothing_was_applied_the_file_is_put_back() {
     let world = world(VERSION);
     world.apply();

@@ -4,6 +4,7 @@
 
 pub mod address;
 pub mod calendar;
+pub mod called;
 pub mod certificate;
 pub mod check;
 pub mod checkup;

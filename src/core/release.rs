@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::BoxFuture;
 use crate::address::Address;
+use crate::called::called;
 use crate::provider::{Events, RemoteError};
 
 /// What a host served when all was well.
@@ -143,7 +144,8 @@ pub fn postgres_way(project: &str, service: &str, from: u64, to: u64) -> String 
             "PostgreSQL {to} need not understand a dump of {from}; in one edit the tag and the volume that {to} wrote, if it is still there, else a new one for a backup that {to} took"
         );
     }
-    let run = format!("ipai exec {project}/{service} --");
+    let run = called(&format!("exec {project}/{service} --"));
+    let (apply, up) = (called("apply"), called("up"));
     let mount = match from < 18 && to >= 18 {
         true => ", and its mount: at /var/lib/postgresql, as the image wants it from 18 on",
         false => "",
@@ -151,11 +153,11 @@ pub fn postgres_way(project: &str, service: &str, from: u64, to: u64) -> String 
     format!(
         "stop what uses the databases, and dump each of them ({run} psql -U postgres -l):\n\
          {run} pg_dump -U postgres -Fc DB >DB.dump\n\
-         then in one edit the tag, another name for the data volume{mount}; ipai apply; stop what uses the databases, and for each of them, whose OWNER must be a role already:\n\
+         then in one edit the tag, another name for the data volume{mount}; {apply}; stop what uses the databases, and for each of them, whose OWNER must be a role already:\n\
          {run} dropdb -U postgres --if-exists --force DB\n\
          {run} createdb -U postgres -T template0 -E UTF8 -O OWNER DB\n\
          {run} pg_restore -U postgres --exit-on-error --no-owner --no-privileges --role=OWNER -d DB <DB.dump\n\
-         then ipai up; the old volume stays until you remove it"
+         then {up}; the old volume stays until you remove it"
     )
 }
 

@@ -49,7 +49,7 @@ pub const SECTIONS: [Section; 6] = [
             ("port", "An integer from 1 to 65535, default 22."),
             (
                 "authorized_keys",
-                "A file in the stack's folder: the public keys that may log in on hosts that ipai creates, one a line.",
+                "A file in the stack's folder: public keys, one a line, which `user_data` puts on hosts that ipai creates: `{% for key in ssh.authorized_keys %}`.",
             ),
             ("identity_file", "A private key to try besides those of the agent."),
         ],

@@ -12,6 +12,7 @@ use crate::connections::{Link, Place, Settings, run};
 use crate::deploy;
 use crate::manifest::{Manifest, ProjectRecord};
 use crate::observe::report::outputs;
+use crate::push;
 use crate::session::{Command, Output};
 
 /// One host while a batch is carried out on it.
@@ -106,7 +107,7 @@ impl<'a> Batch<'a> {
         }
         if let Err(error) = self.files(jobs, &failures).await {
             for job in jobs {
-                failures.entry(job.address.clone()).or_insert_with(|| error.clone());
+                failures.entry(job.address.clone()).or_insert_with(|| push::for_job(&error, job));
             }
         }
         for job in jobs.iter().filter(|job| comes(job)) {

@@ -235,7 +235,11 @@ fn landing(wanted: &DesiredResource) -> Result<(Landing, FileRecord), RemoteErro
         content: expose(content)?.into(),
         mode: wanted.text("mode").unwrap_or(default).to_owned(),
         owner: wanted.text("owner").unwrap_or("root:root").to_owned(),
-        validation: Validation::of(wanted.texts("validate"), wanted.text("validate_image")),
+        validation: Validation::of(
+            wanted.texts("validate"),
+            wanted.text("validate_image"),
+            content.is_sensitive(),
+        ),
     };
     let record = FileRecord {
         address: wanted.address.clone(),

@@ -58,7 +58,8 @@ const SCHEMA: &[Attribute] = &[
         default: Default::EmptyList,
         change: Change::Local,
         doc: "A command that reads a new content on its standard input before anything is written: \
-              `[\"visudo\", \"-cf\", \"-\"]`. When it fails, nothing of the push happens.",
+              `[\"visudo\", \"-cf\", \"-\"]`. When it fails, nothing of the push happens. The hosts of the embedded sandbox \
+              are folders of this machine, and it runs on it.",
     },
     Attribute {
         name: "validate_image",
@@ -188,19 +189,30 @@ fn check_mode(draft: &mut Draft<'_>) {
 
 fn check_validate(draft: &mut Draft<'_>) {
     let words = draft.resource.texts("validate");
-    let image = draft.text("validate_image");
-    let problem = if words.first().is_some_and(|program| program.is_empty()) {
-        Diagnostic::error("Not a command").detail("`validate` begins with an empty word.")
-    } else if words.is_empty() && image.is_some() {
+    let bad_words = words.first().is_some_and(|program| program.is_empty())
+        || words.iter().any(|word| word.contains('\0'));
+    let (none, image) = (words.is_empty(), draft.text("validate_image"));
+    if bad_words {
+        let problem = Diagnostic::error("Not a command")
+            .detail("It begins with an empty word, or has a NUL in it.")
+            .hint("write it as validate = [\"program\", \"argument\"]");
+        draft.error("validate", problem);
+    }
+    let Some(image) = image else { return };
+    let legal = |c: char| c.is_ascii_alphanumeric() || "._-/:@".contains(c);
+    let starts = image.starts_with(|c: char| c.is_ascii_alphanumeric());
+    let problem = if !starts || !image.chars().all(legal) {
+        Diagnostic::error("Not an image")
+            .detail(format!("`{}` is no name of an image.", image.escape_debug()))
+            .hint("write it as validate_image = \"name:tag\"")
+    } else if none {
         Diagnostic::error("An image without a command")
             .detail("`validate_image` says where `validate` runs, and there is none.")
-    } else if image.is_some_and(|image| image.is_empty() || image.starts_with('-')) {
-        Diagnostic::error("Not an image")
+            .hint("write validate = [\"program\", \"argument\"] as well")
     } else {
         return;
     };
-    let hint = "write it as validate = [\"program\", \"argument\"]";
-    draft.error("validate", problem.hint(hint));
+    draft.error("validate_image", problem);
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use crate::file::path;
 use crate::manifest;
 use crate::session::{Command, Output, Part, fill, quote};
 
-pub(crate) use validate::Validation;
+pub(crate) use validate::{Validation, for_job};
 
 /// The most paths in one call of a tool; far below the system's limit for arguments.
 const CHUNK: usize = 200;
@@ -168,8 +168,8 @@ impl Push {
         let stdin = stream::pack(self).map_err(|error| {
             RemoteError::new(Fault::Refused, "pack the files", error.to_string())
         })?;
-        let validates = self.files.iter().any(|file| file.validation.is_some());
-        let limit = if validates { limit + validate::LIMIT } else { limit };
+        let validations = self.files.iter().filter_map(|file| file.validation.as_ref());
+        let limit = limit + validations.map(Validation::limit).sum::<Duration>();
         Ok(Command::new("push files", self.script(), limit).stdin(stdin))
     }
 
@@ -331,7 +331,7 @@ impl Push {
             88 => "put the files into place",
             89 => "remove files",
             90 => "write the manifest",
-            95 => "validate a file",
+            95 => validate::REFUSED,
             93 => "keep the release",
             94 => "take the files out of what the host keeps",
             92 => "use the folders",

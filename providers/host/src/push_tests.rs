@@ -115,7 +115,7 @@ mv -f -T -- './opt/ipai/ops/.ipai'/'.ipai-new.r1'/manifest.json './opt/ipai/ops/
 
 /// A push of a file with this content that has a validation.
 fn validated(content: &str, words: Vec<&str>, image: Option<&str>) -> Push {
-    let validation = Validation::of(words, image);
+    let validation = Validation::of(words, image, false);
     push(vec![landing("/etc/other", "B"), Landing { validation, ..landing("/etc/it's", content) }])
 }
 
@@ -130,7 +130,7 @@ fn what_its_program_refuses_is_not_written_and_nothing_else_is() {
     second.record = "{\"record\":2}\n".into();
     let refusal = done(root.path(), &second).unwrap_err();
     assert_eq!(refusal.attempted, "validate a file");
-    assert_eq!(refusal.cause, "/etc/it's: 2:bro ken");
+    assert_eq!(refusal.cause, "/etc/it's: its validation ended with code 1: 2:bro ken");
     assert!(refusal.hint.unwrap().contains("nothing was written"));
     assert_eq!(
         (read(root.path(), "/etc/it's"), read(root.path(), "/etc/other")),
@@ -140,9 +140,27 @@ fn what_its_program_refuses_is_not_written_and_nothing_else_is() {
 }
 
 #[test]
+fn what_a_validation_says_of_a_secret_stays_hidden_and_one_without_end_is_ended() {
+    let root = tempfile::tempdir().unwrap();
+    let refusal = |words: Vec<&str>, hidden| {
+        let mut push = validated("hunter2", words, None);
+        push.files[1].validation =
+            Validation::of(push.files[1].validation.as_ref().unwrap().words(), None, hidden);
+        done(root.path(), &push).unwrap_err().cause
+    };
+    assert!(
+        refusal(vec!["sh", "-c", "cat; exit 3"], false).ends_with("ended with code 3: hunter2")
+    );
+    let hidden = refusal(vec!["sh", "-c", "base64; cat; exit 3"], true);
+    assert!(hidden.contains("what it said is hidden") && !hidden.contains("hunter"), "{hidden}");
+    assert!(refusal(vec!["false"], false).ends_with("ended with code 1: it said nothing"));
+    assert!(refusal(vec!["exit"], false).contains("ended with code 127"));
+}
+
+#[test]
 fn a_program_of_an_image_runs_in_it_without_a_network() {
     let script = validated("x", vec!["caddy", "validate", "-"], Some("caddy:2")).script();
-    let line = "! command -v docker >/dev/null || validate './etc/it'\\''s' './etc/.ipai-new.r1/it'\\''s' docker run --rm -i --network none --entrypoint 'caddy' 'caddy:2' 'validate' '-'\n";
+    let line = "! command -v docker >/dev/null || validate './etc/it'\\''s' './etc/.ipai-new.r1/it'\\''s' '' 240 docker run --rm -i --network none --entrypoint 'caddy' 'caddy:2' 'validate' '-'\n";
     assert!(script.contains(line), "{script}");
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ipai_core::called::called;
 use ipai_core::stack::SecretSource;
 use ipai_core::{Diagnostic, Secret};
 
@@ -73,7 +74,10 @@ fn to_rotate(opened: &Opened, name: &str) -> Result<Rotation, Diagnostic> {
     if let Some(why) = &declaration.permanent {
         return Err(Diagnostic::error("A permanent secret")
             .detail(format!("`{name}` is not rotated just so: {why}"))
-            .hint(format!("when all of that is taken care of: ipai secrets set {name} < FILE"))
+            .hint(format!(
+                "when all of that is taken care of: {}",
+                called(&format!("secrets set {name} < FILE"))
+            ))
             .at(&declaration.span));
     }
     match &declaration.source {
@@ -81,7 +85,7 @@ fn to_rotate(opened: &Opened, name: &str) -> Result<Rotation, Diagnostic> {
             None => Ok(Rotation::Make),
             Some(of) => Err(Diagnostic::error("Made from another secret")
                 .detail(format!("`{name}` follows `{of}`."))
-                .hint(format!("ipai secrets rotate {of}"))
+                .hint(called(&format!("secrets rotate {of}")))
                 .at(&declaration.span)),
         },
         SecretSource::Store => Ok(Rotation::Ask),
@@ -122,7 +126,7 @@ fn not_generated(opened: &Opened, name: &str) -> Diagnostic {
         None => unknown(opened, name),
         Some(declaration) => Diagnostic::error("Not a generated secret")
             .detail(format!("`{name}` has no `generate`."))
-            .hint(format!("ipai secrets set {name} < FILE"))
+            .hint(called(&format!("secrets set {name} < FILE")))
             .at(&declaration.span),
     }
 }

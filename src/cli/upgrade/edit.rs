@@ -30,7 +30,10 @@ impl Edit {
         };
         let before = sources.text(file).ok_or_else(|| refused("it was not loaded".into()))?;
         let after = exchange(before, holder).ok_or_else(|| {
-            refused(format!("`{}` is not written there as it stands", holder.part.0))
+            refused(format!(
+                "`{}` is not written there as it stands, or --var says something else",
+                holder.old
+            ))
         })?;
         let edit = Self { path: run.global.folder.join(&**file), before: before.to_owned(), after };
         edit.write(&edit.before, &edit.after).map_err(|error| refused(error.to_string()))?;
@@ -67,7 +70,8 @@ fn exchange(text: &str, holder: &Holder) -> Option<String> {
     let (old, new) = &holder.part;
     let value = text.get(holder.span.start..holder.span.end)?;
     // A value with escapes, or one that was overridden elsewhere, is not written as it reads.
-    if value.matches(old.as_str()).count() != 1 || !value.contains(&holder.old) {
+    let unquoted = ['"', '\''].into_iter().find_map(|q| value.strip_prefix(q)?.strip_suffix(q));
+    if value.matches(old.as_str()).count() != 1 || unquoted != Some(holder.old.as_str()) {
         return None;
     }
     let value = value.replacen(old.as_str(), new, 1);

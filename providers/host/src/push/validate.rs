@@ -3,17 +3,28 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use ipai_core::{Fault, Job, RemoteError};
+
 use super::Push;
 use crate::file::path;
 use crate::session::quote;
 
-/// How much longer a push may take that validates: the image may have to be pulled first.
-pub(super) const LIMIT: Duration = Duration::from_secs(300);
+/// How long one validation may take, in seconds; with an image it may have to be pulled first.
+const LIMITS: [u64; 2] = [60, 240];
 
-/// The last lines are what programs end their complaints with.
+/// What was attempted when a file was refused.
+pub(super) const REFUSED: &str = "validate a file";
+
+/// The last lines are what programs end their complaints with; those about a secret may hold parts of it.
 const VALIDATE: &str = r#"validate() {
-  p=$1 f=$2; shift 2
-  m=$("$@" <"$f" 2>&1) || { printf '%s: ' "$p" >&2; printf '%s\n' "$m" | tail -n 5 >&2; exit 95; }
+  p=$1 f=$2 h=$3 t=$4; shift 4
+  m=$(timeout -k 5 "$t" "$@" <"$f" 2>&1); c=$?
+  [ "$c" != 0 ] || return 0
+  case $c in 124|137) w="did not end within $t s" ;; *) w="ended with code $c" ;; esac
+  [ -z "$h" ] || m='what it said is hidden, because the file holds a secret'
+  printf '%s: its validation %s: ' "$p" "$w" >&2
+  printf '%s\n' "${m:-it said nothing}" | tail -n 5 | tail -c 1000 >&2
+  exit 95
 }
 "#;
 
@@ -22,14 +33,27 @@ const VALIDATE: &str = r#"validate() {
 pub(crate) struct Validation {
     words: Vec<String>,
     image: Option<String>,
+    /// What the program says may hold a secret.
+    hidden: bool,
 }
 
 impl Validation {
     /// From the attributes of a file; no words are no validation.
-    pub(crate) fn of(words: Vec<&str>, image: Option<&str>) -> Option<Self> {
+    pub(crate) fn of(words: Vec<&str>, image: Option<&str>, hidden: bool) -> Option<Self> {
         let image = image.map(str::to_owned);
         let words: Vec<String> = words.into_iter().map(str::to_owned).collect();
-        (!words.is_empty()).then_some(Self { words, image })
+        (!words.is_empty()).then_some(Self { words, image, hidden })
+    }
+
+    /// The command.
+    #[cfg(test)]
+    pub(super) fn words(&self) -> Vec<&str> {
+        self.words.iter().map(String::as_str).collect()
+    }
+
+    /// How long it may take.
+    pub(super) fn limit(&self) -> Duration {
+        Duration::from_secs(LIMITS[usize::from(self.image.is_some())])
     }
 
     /// What is run, with what has to be there for that.
@@ -42,6 +66,21 @@ impl Validation {
         let command = format!("{run} {} {} {}", quoted(program), quote(image), quoted(arguments));
         ("! command -v docker >/dev/null || ", command)
     }
+}
+
+/// What a job of a push that failed has to say: one whose file was not refused names the one that was.
+pub(crate) fn for_job(error: &RemoteError, job: &Job) -> RemoteError {
+    let wanted = job.desired.as_ref().and_then(|desired| desired.text("path"));
+    let Some((path, _)) = error.cause.split_once(": ").filter(|_| error.attempted == REFUSED)
+    else {
+        return error.clone();
+    };
+    if wanted == Some(path) {
+        return error.clone();
+    }
+    let cause =
+        format!("{path} was refused by its validation, and a push writes all files or none");
+    RemoteError::new(Fault::Refused, "push files", cause)
 }
 
 impl Push {
@@ -59,9 +98,11 @@ impl Push {
             // Writing to a text cannot fail.
             let _ = writeln!(
                 script,
-                "{needs}validate {} {} {command}",
+                "{needs}validate {} {} {} {} {command}",
                 quote(&shown),
-                quote(&format!(".{place}"))
+                quote(&format!(".{place}")),
+                quote(if validation.hidden { "hidden" } else { "" }),
+                validation.limit().as_secs(),
             );
         }
     }
