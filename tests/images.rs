@@ -196,6 +196,14 @@ fn hostile() -> Vec<(Vec<u8>, &'static str)> {
             answer("200 OK", &[("Content-Type", "text/html")], b"<p>"),
             "something else than a manifest",
         ),
+        (
+            answer(
+                "200 OK",
+                &[("Content-Type", "text/plain"), ("Docker-Content-Digest", &digest("f"))],
+                b"",
+            ),
+            "something else than a manifest",
+        ),
         (redirect("http://registry.invalid/v2/"), "not https"),
         (redirect("/again"), "redirected too often"),
         (redirect("file:///etc/passwd"), "No digest"),
