@@ -16,6 +16,9 @@ use ipai_simulator::tools::{Answer, ToolFaults};
 use serde_json::Value;
 use served::{Served, served};
 
+/// Whom the app waits for.
+const MIGRATE: &str = "      migrate:\n        condition";
+
 const APP: &str = "registry.example.com/app";
 
 /// A world whose deployments are given up soon.
@@ -210,15 +213,23 @@ fn files_that_no_service_uses_belong_to_a_release_as_well() {
 }
 
 #[test]
+fn a_broken_compose_file_is_refused_before_anything_is_touched() {
+    let world = applied();
+    let before = served(&world);
+    world.edit("compose.yaml", MIGRATE, &MIGRATE.replace("migrate", "nobody"));
+    let ran = world.run(&["plan", "--detailed-exitcode"]).expect(5);
+    let ran = ran.says("host.compose.shop must not be changed so");
+    ran.says("Compose refuses its file: service \"app\" depends on undefined service \"nobody\"");
+    apply(&world).expect(5).says("nothing was changed");
+    assert_eq!(served(&world), before);
+}
+
+#[test]
 fn a_broken_compose_file_takes_the_files_of_its_run_along() {
     let world = applied();
     let before = served(&world);
     world.edit("stack.toml", "greeting = \"hello\"", "greeting = \"good day\"");
-    world.edit(
-        "compose.yaml",
-        "      migrate:\n        condition",
-        "      nobody:\n        condition",
-    );
+    world.edit("compose.yaml", MIGRATE, &MIGRATE.replace("migrate", "nobody"));
     let ran = expect_return(&world, apply(&world), &before);
     ran.says("check the Compose file").says("nobody");
 }
@@ -465,7 +476,7 @@ fn another_major_version_of_postgresql_is_refused_before_anything_is_touched() {
     world.run(&["plan", "--detailed-exitcode"]).expect(5).says("must not be changed so");
     let ran = apply(&world).expect(5).keeps_quiet_about("pg_dumpall");
     ran.says("PostgreSQL 17 cannot open the data that PostgreSQL 16 of service db wrote")
-        .says("\n    | ipai exec shop/db -- pg_dump -U postgres -Fc DB >DB.dump\n")
+        .says(" exec shop/db -- pg_dump -U postgres -Fc DB >DB.dump\n")
         .says("--role=OWNER -d DB <DB.dump")
         .says("nothing was changed");
     assert_eq!(served(&world), before);

@@ -222,12 +222,38 @@ impl Report<'_> {
             Err(words) => {
                 let words = crate::failure::readable(words);
                 let last = words.lines().last().unwrap_or_default();
-                live.notes.push(format!(
-                    "{}: Compose cannot tell yet which containers change: {last}",
-                    resource.address
-                ));
+                if self.is_a_verdict(last) {
+                    live.refusals.push(self.refused_by_compose(resource, last));
+                } else {
+                    live.notes.push(format!(
+                        "{}: Compose cannot tell yet which containers change: {last}",
+                        resource.address
+                    ));
+                }
                 None
             }
+        }
+    }
+
+    /// Tells whether Compose spoke of the file itself: what it reads besides is as it will be, and it is there at all.
+    fn is_a_verdict(&self, words: &str) -> bool {
+        let in_place = |file: &'_ DesiredResource| -> Option<bool> {
+            Some(self.answer.sums.get(file.text("path")?) == Some(&content_of(file)?.sha256))
+        };
+        let absent = ["docker command", "unknown shorthand flag", "unknown command"];
+        self.of_kind("file").all(|file| in_place(file) == Some(true))
+            && !absent.iter().any(|sign| words.contains(sign))
+    }
+
+    fn refused_by_compose(&self, resource: &DesiredResource, words: &str) -> Refusal {
+        let project = resource.text("project").unwrap_or_default();
+        let count =
+            self.answer.containers().iter().filter(|c| c.project() == Some(project)).count();
+        Refusal {
+            address: resource.address.clone(),
+            harmed: self.foreign_project(project, count),
+            why: format!("Compose refuses its file: {words}"),
+            hint: "correct the file; what runs was not touched".into(),
         }
     }
 
