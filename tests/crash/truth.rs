@@ -140,8 +140,8 @@ pub fn faults(cloud: &Cloud, scenario: Scenario, wanted: &Truth, made: u64) -> V
 
 /// What a push keeps for itself beside the manifest. When everything has landed and only the manifest was still to be
 /// written, there may be nothing left to push, and the next push, whenever it comes, sweeps it.
-const BOOKKEEPING: [&str; 6] =
-    ["sums", "claim.json", "manifest.json", "release.json", "release.sums", "used"];
+const BOOKKEEPING: [&str; 7] =
+    ["sums", "claim.json", "manifest.json", "release.json", "release.sums", "kept.sums", "used"];
 
 /// Where contents are on their way to what the host keeps, below the same folder.
 const KEPT: &str = "kept";
