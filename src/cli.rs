@@ -383,7 +383,7 @@ fn shell_word(text: &str) -> String {
     if !text.is_empty() && text.chars().all(plain) {
         return text.to_owned();
     }
-    format!("'{}'", text.replace('\'', "'\\''"))
+    crate::providers::quote(text)
 }
 
 /// The time, RFC 3339 in UTC.

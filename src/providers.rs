@@ -15,7 +15,7 @@ use ipai_core::{
 };
 use ipai_digitalocean::{Birth, DigitalOceanExecutor, DigitalOceanObserver, DigitalOceanProbe};
 use ipai_host::host_key::KeyPair;
-pub use ipai_host::session::Output as HostOutput;
+pub use ipai_host::session::{Output as HostOutput, quote};
 use ipai_host::ssh::{Fingerprint, Identity};
 use ipai_host::ssh_config::SshConfig;
 pub use ipai_host::{

@@ -10,7 +10,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::world::World;
 use super::{Failed, Outcome, Run, exit};
-use crate::providers::{HostOutput, read_file};
+use crate::providers::{HostOutput, quote, read_file};
 use crate::report::{json_text, one_line};
 
 /// What stands where a secret is.
@@ -187,7 +187,7 @@ fn given(outputs: &[StackOutput], show: bool) -> impl Iterator<Item = (&StackOut
 fn env(outputs: &[StackOutput], show: bool) -> String {
     let line = |(output, value): (&StackOutput, &str)| {
         let name = output.name.to_ascii_uppercase().replace('-', "_");
-        format!("{name}='{}'\n", value.replace('\'', r"'\''"))
+        format!("{name}={}\n", quote(value))
     };
     given(outputs, show).map(line).collect()
 }

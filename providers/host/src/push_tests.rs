@@ -114,8 +114,8 @@ mv -f -T -- './opt/ipai/ops/.ipai'/'.ipai-new.r1'/manifest.json './opt/ipai/ops/
 }
 
 /// A push of a file with this content that has a validation.
-fn validated(content: &str, words: Vec<&str>, image: Option<&str>) -> Push {
-    let validation = Validation::of(words, image, false);
+fn validated(content: &str, words: Vec<&str>, image: Option<&str>, hidden: bool) -> Push {
+    let validation = Validation::of(words, image, hidden);
     push(vec![landing("/etc/other", "B"), Landing { validation, ..landing("/etc/it's", content) }])
 }
 
@@ -123,8 +123,8 @@ fn validated(content: &str, words: Vec<&str>, image: Option<&str>) -> Push {
 fn what_its_program_refuses_is_not_written_and_nothing_else_is() {
     let root = tempfile::tempdir().unwrap();
     let words = || vec!["sh", "-c", "! grep -n 'bro ken'"];
-    done(root.path(), &validated("good", words(), None)).unwrap();
-    let mut second = validated("line\nbro ken", words(), None);
+    done(root.path(), &validated("good", words(), None, false)).unwrap();
+    let mut second = validated("line\nbro ken", words(), None, false);
     second.files[0] = landing("/etc/other", "C");
     second.expected = Some(ipai_core::hash::sha256_hex(second.record.as_bytes()));
     second.record = "{\"record\":2}\n".into();
@@ -143,10 +143,7 @@ fn what_its_program_refuses_is_not_written_and_nothing_else_is() {
 fn what_a_validation_says_of_a_secret_stays_hidden_and_one_without_end_is_ended() {
     let root = tempfile::tempdir().unwrap();
     let refusal = |words: Vec<&str>, hidden| {
-        let mut push = validated("hunter2", words, None);
-        push.files[1].validation =
-            Validation::of(push.files[1].validation.as_ref().unwrap().words(), None, hidden);
-        done(root.path(), &push).unwrap_err().cause
+        done(root.path(), &validated("hunter2", words, None, hidden)).unwrap_err().cause
     };
     assert!(
         refusal(vec!["sh", "-c", "cat; exit 3"], false).ends_with("ended with code 3: hunter2")
@@ -159,7 +156,7 @@ fn what_a_validation_says_of_a_secret_stays_hidden_and_one_without_end_is_ended(
 
 #[test]
 fn a_program_of_an_image_runs_in_it_without_a_network() {
-    let script = validated("x", vec!["caddy", "validate", "-"], Some("caddy:2")).script();
+    let script = validated("x", vec!["caddy", "validate", "-"], Some("caddy:2"), false).script();
     let line = "! command -v docker >/dev/null || validate './etc/it'\\''s' './etc/.ipai-new.r1/it'\\''s' '' 240 docker run --rm -i --network none --entrypoint 'caddy' 'caddy:2' 'validate' '-'\n";
     assert!(script.contains(line), "{script}");
 }

@@ -45,12 +45,6 @@ impl Validation {
         (!words.is_empty()).then_some(Self { words, image, hidden })
     }
 
-    /// The command.
-    #[cfg(test)]
-    pub(super) fn words(&self) -> Vec<&str> {
-        self.words.iter().map(String::as_str).collect()
-    }
-
     /// How long it may take.
     pub(super) fn limit(&self) -> Duration {
         Duration::from_secs(LIMITS[usize::from(self.image.is_some())])
