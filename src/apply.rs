@@ -12,8 +12,10 @@ use ipai_core::{
     LiveState, Outputs, Plan, RemoteError, Verb,
 };
 use tokio::task::JoinSet;
+use tracing::Instrument;
 
 use crate::load::Loaded;
+use crate::log::phase;
 pub use crate::stop::Stop;
 pub use outcome::Report;
 
@@ -57,6 +59,17 @@ pub async fn apply(
     events: &Arc<dyn Events>,
     stop: &Stop,
 ) -> Report {
+    carry_out(loaded, plan, live, executors, events, stop).instrument(phase("apply")).await
+}
+
+async fn carry_out(
+    loaded: &Loaded,
+    plan: &Plan,
+    live: &LiveState,
+    executors: &[Arc<dyn Execute>],
+    events: &Arc<dyn Events>,
+    stop: &Stop,
+) -> Report {
     let mut walk = Walk::new(loaded, plan, live);
     let events: &Arc<dyn Events> =
         &(Arc::new(Stoppable { events: Arc::clone(events), stop: stop.clone() })
@@ -77,9 +90,10 @@ pub async fn apply(
                     events.event(Event::Started { address: job.address.clone(), verb: job.verb });
                 }
                 let events = Arc::clone(events);
-                running.spawn(async move {
-                    (lane, indices, executor.execute(jobs, events.as_ref()).await)
-                });
+                let of_these = action(&jobs);
+                let acting =
+                    async move { (lane, indices, executor.execute(jobs, events.as_ref()).await) };
+                running.spawn(acting.instrument(of_these));
             }
         }
         let ended = tokio::select! {
@@ -111,6 +125,14 @@ pub async fn apply(
     }
     walk.report.outputs = walk.outputs;
     walk.report
+}
+
+/// What these jobs are called together in the log.
+fn action(jobs: &[Job]) -> tracing::Span {
+    let first = jobs.first().map(|job| job.address.to_string()).unwrap_or_default();
+    let more = jobs.len().saturating_sub(1);
+    let name = if more == 0 { first } else { format!("{first}+{more}") };
+    tracing::info_span!(target: "ipai::action", "action", name)
 }
 
 /// Tells whoever carries something out whether the run was asked to stop.

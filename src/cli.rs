@@ -3,32 +3,49 @@
 mod adopt;
 mod apply;
 mod ask;
+mod backup;
 mod check;
+mod completions;
 mod destroy;
 mod doctor;
 mod down;
+mod drill;
+#[cfg(test)]
+mod examples;
 mod exec;
+pub mod exit;
 mod explain;
+mod failure;
+mod fmt;
 mod form;
 mod graph;
 mod images;
+mod import_dns;
 mod init;
 mod keeper;
 mod lock;
 mod locked;
+mod logging;
 mod logs;
+mod man;
 mod output;
 mod output_stream;
 mod places;
 mod plan;
 mod progress;
+mod rebuild;
 mod releases;
 mod restart;
+mod restore;
 mod rollback;
+mod running;
 mod sandbox;
+mod schema;
 mod secrets;
 mod show;
 mod signals;
+mod snapshots;
+mod spelling;
 mod ssh;
 mod status;
 mod tokens;
@@ -43,13 +60,15 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use ipai_core::{Address, Diagnostic, RemoteError, Sources};
 
+use crate::bars;
 use crate::edges::Edges;
 use crate::load::{Failure, Loaded};
 use crate::report::{self, Style};
 use crate::sandbox::Kind;
+use exit::Ending;
 
 /// One plan over cloud, DNS, files, secrets and containers.
 ///
@@ -57,7 +76,7 @@ use crate::sandbox::Kind;
 #[derive(Debug, Parser)]
 #[command(name = "ipai", version, propagate_version = true, disable_version_flag = false)]
 #[command(
-    after_help = "Try it without an account, on this machine alone:\n  ipai -C stacks/ops --sandbox apply --auto-approve"
+    after_help = "Examples:\n  ipai -C stacks/ops --sandbox apply --auto-approve    # without an account, on this machine alone\n  ipai -C stacks/ops plan\n  ipai help apply"
 )]
 struct Arguments {
     #[command(flatten)]
@@ -87,6 +106,12 @@ struct Global {
     /// Refused: whoever writes a token here shall learn why.
     #[arg(long = "token", aliases = ["api-token", "digitalocean-token", "cloudflare-api-token", "access-token"], num_args = 0..=1, hide = true, global = true)]
     token: Option<Option<OsString>>,
+    /// Append what is done to this file, from the level on that IPAI_LOG names (info without it).
+    #[arg(long, value_name = "FILE", global = true)]
+    log_file: Option<PathBuf>,
+    /// Say at the end where the time went, and how often whom was asked.
+    #[arg(long, global = true)]
+    timings: bool,
     /// When to use colour.
     #[arg(long, value_enum, default_value = "auto", global = true)]
     color: Colour,
@@ -106,6 +131,7 @@ enum Colour {
 enum Command {
     Init(init::Arguments),
     Validate(validate::Arguments),
+    Fmt(fmt::Arguments),
     Plan(plan::Arguments),
     Show(show::Arguments),
     Graph(graph::Arguments),
@@ -115,6 +141,7 @@ enum Command {
     Images(images::Arguments),
     Releases(releases::Arguments),
     Rollback(rollback::Arguments),
+    Snapshots(snapshots::Arguments),
     Check(check::Arguments),
     Output(output::Arguments),
     Logs(logs::Arguments),
@@ -123,19 +150,29 @@ enum Command {
     Up(up::Arguments),
     Down(down::Arguments),
     Restart(restart::Arguments),
+    Backup(backup::Arguments),
+    Backups(backup::list::Arguments),
+    Restore(restore::Arguments),
+    Rebuild(rebuild::Arguments),
+    Drill(drill::Arguments),
     Upgrade(upgrade::Arguments),
     Adopt(adopt::AdoptArguments),
     Forget(adopt::ForgetArguments),
+    ImportDns(import_dns::Arguments),
     #[command(subcommand)]
     Lock(lock::Command),
     Unlock(lock::UnlockArguments),
     Explain(explain::Arguments),
+    Schema(schema::Arguments),
     Doctor(doctor::Arguments),
     #[command(subcommand)]
     Secrets(secrets::Command),
     #[command(subcommand)]
     Sandbox(sandbox::Command),
+    Completions(completions::Arguments),
+    Man(man::Arguments),
     /// Print the version.
+    #[command(after_help = "Examples:\n  ipai version")]
     Version,
 }
 
@@ -144,41 +181,29 @@ fn assignment(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
-/// The exit codes that a script may rely on.
-pub mod exit {
-    /// Done, or nothing to do.
-    pub const OK: u8 = 0;
-    /// An error.
-    pub const ERROR: u8 = 1;
-    /// Changes are pending, or were made; with `--detailed-exitcode` alone.
-    pub const CHANGES: u8 = 2;
-    /// Another run holds the stack's lock; with `--detailed-exitcode`, else 1.
-    pub const LOCKED: u8 = 3;
-    /// The live world moved since the plan was reviewed; with `--detailed-exitcode`, else 1.
-    pub const STALE: u8 = 4;
-    /// A guard refused: data would be lost, or something foreign is in the way; with `--detailed-exitcode`, else 1.
-    pub const GUARD: u8 = 5;
-    /// A deployment failed and its host serves what it served before; with `--detailed-exitcode`, else 1.
-    pub const RETURNED: u8 = 6;
-}
-
 /// A command that failed: what to say on standard error, and the exit code.
 struct Failed {
     code: u8,
     text: String,
+    /// The same for programs: diagnostics, each as JSON.
+    problems: Vec<serde_json::Value>,
 }
 
 type Outcome = Result<u8, Failed>;
 
 impl Failed {
     fn new(text: impl Into<String>) -> Self {
-        Self { code: exit::ERROR, text: text.into() }
+        let text = text.into();
+        Self { code: exit::ERROR, problems: vec![failure::of_text(&text)], text }
     }
 
-    fn with_code(self, code: u8, detailed: bool) -> Self {
-        Self { code: if detailed { code } else { exit::ERROR }, ..self }
+    fn ending(self, ending: Ending, detailed: bool) -> Self {
+        Self { code: ending.code(detailed), ..self }
     }
 }
+
+/// How long something is waited for before the terminal shows that it is.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// What a command works with.
 struct Run<'a> {
@@ -188,6 +213,14 @@ struct Run<'a> {
     output: Style,
     /// How standard error looks.
     talk: Style,
+    /// Tells whether what runs may be drawn at the end of standard error.
+    draws: bool,
+    /// Set once standard output takes events as JSON lines.
+    feeds: std::sync::atomic::AtomicBool,
+    /// Set once the last of those lines has told the exit code.
+    told: std::sync::atomic::AtomicBool,
+    /// Set when anything was written to standard output.
+    wrote: std::sync::atomic::AtomicBool,
     /// Set when standard output took not all that it was given.
     unwritten: std::sync::atomic::AtomicBool,
 }
@@ -195,7 +228,17 @@ struct Run<'a> {
 /// Runs ipai with these arguments; gives the exit code.
 #[must_use]
 pub fn run(arguments: impl IntoIterator<Item = OsString>, edges: &Edges) -> u8 {
-    let parsed = match Arguments::try_parse_from(arguments) {
+    let commands = command(edges);
+    let words = match spelling::usual(arguments.into_iter().collect(), &commands, edges) {
+        Ok(words) => words,
+        Err(problem) => {
+            let _ = writeln!(std::io::stderr().lock(), "error: {problem}");
+            return exit::ERROR;
+        }
+    };
+    let matches = commands.try_get_matches_from(words);
+    let read = |matches: &ArgMatches| Arguments::from_arg_matches(matches);
+    let (parsed, asked) = match matches.and_then(|found| Ok((read(&found)?, Asked::of(&found)))) {
         Ok(parsed) => parsed,
         Err(error) => {
             // Help and version are answers; everything else is a usage error, and never 2: that would read as "changes".
@@ -218,23 +261,67 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, edges: &Edges) -> u8 {
         edges,
         output: style(edges.output_is_terminal),
         talk: style(edges.talk_is_terminal),
+        draws: edges.can_draw() && !asked.json,
         global: parsed.global.clone(),
+        feeds: std::sync::atomic::AtomicBool::new(false),
+        told: std::sync::atomic::AtomicBool::new(false),
+        wrote: std::sync::atomic::AtomicBool::new(false),
         unwritten: std::sync::atomic::AtomicBool::new(false),
     };
     ipai_core::called::set_called(run.ipai());
-    let outcome = match refused {
-        Some(problem) => Err(run.problem(problem)),
-        None => run.dispatch(parsed.command),
-    };
-    match outcome {
-        Ok(_) if run.unwritten.load(std::sync::atomic::Ordering::Relaxed) => {
-            run.say("error: standard output could not be written to the end");
-            exit::ERROR
-        }
-        Ok(code) => code,
+    let log = match logging::begin(&run) {
+        Ok(log) => log,
         Err(failed) => {
             run.say(&failed.text);
-            failed.code
+            return failed.code;
+        }
+    };
+    let whole = tracing::info_span!(target: "ipai::verb", "verb", name = asked.verb);
+    let code = whole.in_scope(|| {
+        let outcome = match refused {
+            Some(problem) => Err(run.problem(problem)),
+            None => run.dispatch(parsed.command),
+        };
+        logging::note(&outcome);
+        run.conclude(outcome, &asked)
+    });
+    log.iter().for_each(|log| run.tell_of(log));
+    code
+}
+
+/// The commands; their help and their refusals keep to what the surroundings say about colour, as everything else does.
+fn command(edges: &Edges) -> clap::Command {
+    let forced = edges.variable("CLICOLOR_FORCE").is_some_and(|value| value != "0");
+    let plain = ["NO_COLOR", "CI"].iter().any(|name| edges.variable(name).is_some());
+    let choice = if plain && !forced { clap::ColorChoice::Never } else { clap::ColorChoice::Auto };
+    // Options of the environment stand before those that are typed, and the last one counts.
+    Arguments::command().color(choice).args_override_self(true)
+}
+
+/// What can be told of a command, whichever it is.
+struct Asked {
+    /// Its words.
+    verb: String,
+    /// Whether it was asked for JSON.
+    json: bool,
+    /// Whether its JSON is a stream of messages, as of every command that asks before it changes something.
+    streams: bool,
+}
+
+impl Asked {
+    fn of(matches: &ArgMatches) -> Self {
+        let inner = std::iter::successors(matches.subcommand(), |(_, within)| within.subcommand());
+        let said = |within: &ArgMatches| {
+            let json = within.try_get_one::<bool>("json").ok().flatten().copied();
+            let form = within.try_get_raw("format").ok().flatten();
+            json == Some(true) || form.is_some_and(|mut words| words.any(|word| word == "json"))
+        };
+        let names: Vec<&str> = inner.clone().map(|(name, _)| name).collect();
+        let asks = |within: &ArgMatches| within.try_contains_id("auto_approve").is_ok();
+        Self {
+            verb: names.join(" "),
+            json: inner.clone().any(|(_, within)| said(within)),
+            streams: inner.into_iter().any(|(_, within)| asks(within)),
         }
     }
 }
@@ -248,15 +335,35 @@ fn style(global: &Global, terminal: bool, edges: &Edges) -> Style {
         Colour::Never => false,
         Colour::Auto => !plain && (forced || (terminal && edges.variable("CI").is_none())),
     };
-    let width = edges.variable("COLUMNS").and_then(|columns| columns.parse().ok()).unwrap_or(100);
+    let said = edges.variable("COLUMNS").and_then(|columns| columns.parse().ok());
+    let width = said.or(edges.columns.filter(|_| terminal).map(usize::from)).unwrap_or(100);
     Style { colour, width, verbose: global.verbose }
 }
 
 impl Run<'_> {
+    /// Says why a command failed, if it did; gives the exit code.
+    fn conclude(&self, outcome: Outcome, asked: &Asked) -> u8 {
+        match outcome {
+            Ok(_) if self.unwritten.load(std::sync::atomic::Ordering::Relaxed) => {
+                self.say("error: standard output could not be written to the end");
+                exit::ERROR
+            }
+            Ok(code) => code,
+            Err(failed) => {
+                if asked.json {
+                    self.print_failure(&failed, asked.streams);
+                }
+                self.say(&failed.text);
+                failed.code
+            }
+        }
+    }
+
     fn dispatch(&self, command: Command) -> Outcome {
         match command {
             Command::Init(arguments) => init::run(self, &arguments),
             Command::Validate(arguments) => validate::run(self, &arguments),
+            Command::Fmt(arguments) => fmt::run(self, &arguments),
             Command::Plan(arguments) => block_on(plan::run(self, &arguments)),
             Command::Show(arguments) => show::run(self, &arguments),
             Command::Graph(arguments) => graph::run(self, &arguments),
@@ -266,6 +373,7 @@ impl Run<'_> {
             Command::Images(arguments) => block_on(images::run(self, &arguments)),
             Command::Releases(arguments) => block_on(releases::run(self, &arguments)),
             Command::Rollback(arguments) => block_on(rollback::run(self, &arguments)),
+            Command::Snapshots(arguments) => block_on(snapshots::run(self, &arguments)),
             Command::Check(arguments) => block_on(check::run(self, &arguments)),
             Command::Output(arguments) => block_on(output::run(self, &arguments)),
             Command::Logs(arguments) => block_on(logs::run(self, &arguments)),
@@ -275,14 +383,23 @@ impl Run<'_> {
             Command::Down(arguments) => block_on(down::run(self, arguments)),
             Command::Upgrade(arguments) => block_on(upgrade::run(self, &arguments)),
             Command::Restart(arguments) => block_on(restart::run(self, arguments)),
+            Command::Backup(arguments) => block_on(backup::run(self, arguments)),
+            Command::Backups(arguments) => block_on(backup::list::run(self, &arguments)),
+            Command::Restore(arguments) => block_on(restore::run(self, &arguments)),
+            Command::Rebuild(arguments) => block_on(rebuild::run(self, &arguments)),
+            Command::Drill(arguments) => block_on(drill::run(self, &arguments)),
             Command::Adopt(arguments) => block_on(adopt::adopt(self, &arguments)),
             Command::Forget(arguments) => block_on(adopt::forget(self, &arguments)),
+            Command::ImportDns(arguments) => block_on(import_dns::run(self, &arguments)),
             Command::Lock(command) => block_on(lock::run(self, &command)),
             Command::Unlock(arguments) => block_on(lock::unlock(self, &arguments)),
             Command::Doctor(arguments) => block_on(doctor::run(self, &arguments)),
             Command::Explain(arguments) => explain::run(self, &arguments),
+            Command::Schema(arguments) => schema::run(self, &arguments),
             Command::Secrets(command) => secrets::run(self, &command),
             Command::Sandbox(command) => block_on(sandbox::run(self, &command)),
+            Command::Completions(arguments) => completions::run(self, &arguments),
+            Command::Man(arguments) => man::run(self, &arguments),
             Command::Version => {
                 self.print(&format!("ipai {}\n", env!("CARGO_PKG_VERSION")));
                 Ok(exit::OK)
@@ -292,8 +409,16 @@ impl Run<'_> {
 
     /// Writes data to standard output. A closed pipe is the reader's choice and no error; a full disk is one.
     fn print(&self, text: &str) {
-        let mut output = std::io::stdout().lock();
-        let written = output.write_all(text.as_bytes()).and_then(|()| output.flush());
+        self.print_by(|output| output.write_all(text.as_bytes()));
+    }
+
+    /// The same for what is written as it is made.
+    fn print_by(&self, write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) {
+        let written = bars::aside(|| {
+            self.wrote.store(true, std::sync::atomic::Ordering::Relaxed);
+            let mut output = std::io::BufWriter::new(std::io::stdout().lock());
+            write(&mut output).and_then(|()| output.flush())
+        });
         if written.is_err_and(|error| error.kind() != std::io::ErrorKind::BrokenPipe) {
             self.unwritten.store(true, std::sync::atomic::Ordering::Relaxed);
         }
@@ -301,19 +426,23 @@ impl Run<'_> {
 
     /// Writes talk to standard error.
     fn say(&self, text: &str) {
-        let text = text.trim_end_matches('\n');
-        let _ = writeln!(std::io::stderr().lock(), "{text}");
+        bars::say(text);
+    }
+
+    /// A line at the end of the terminal while something takes long that says nothing by itself.
+    fn waiting(&self, what: &str) -> Option<bars::Line> {
+        self.draws.then(|| bars::line(what, bars::Place::Among, PATIENCE))
     }
 
     fn explain(&self, problems: &[Diagnostic], sources: &Sources) -> String {
-        let github = self.edges.variable("GITHUB_ACTIONS").as_deref() == Some("true");
+        self.explain_from(&self.global.folder.display().to_string(), problems, sources)
+    }
+
+    /// The same for files whose names begin in `folder`.
+    fn explain_from(&self, folder: &str, problems: &[Diagnostic], sources: &Sources) -> String {
         let mut text = report::diagnostics(problems, sources, &self.talk);
-        if github {
-            text.push_str(&report::annotations(
-                problems,
-                sources,
-                &self.global.folder.display().to_string(),
-            ));
+        if self.edges.variable("GITHUB_ACTIONS").as_deref() == Some("true") {
+            text.push_str(&report::annotations(problems, sources, folder));
         }
         text
     }
@@ -326,26 +455,38 @@ impl Run<'_> {
     }
 
     fn failure(&self, failure: &Failure) -> Failed {
-        Failed::new(self.explain(&failure.problems, &failure.sources))
+        self.failed(&failure.problems, &failure.sources)
+    }
+
+    fn failed(&self, problems: &[Diagnostic], sources: &Sources) -> Failed {
+        Failed::of(self.explain(problems, sources), report::diagnostics_json(problems, sources))
     }
 
     fn problem(&self, problem: Diagnostic) -> Failed {
-        Failed::new(self.explain(&[problem], &Sources::default()))
+        self.all_problems(&[problem])
+    }
+
+    /// The same for several that no file shows.
+    fn all_problems(&self, problems: &[Diagnostic]) -> Failed {
+        self.failed(problems, &Sources::default())
     }
 
     /// A problem that was found after somebody was contacted.
     fn trouble(&self, problem: &Diagnostic) -> Failed {
-        Failed::new(report::diagnostic(problem, &Sources::default(), &self.talk))
+        let nowhere = Sources::default();
+        let text = report::diagnostic(problem, &nowhere, &self.talk);
+        Failed::of(text, report::diagnostics_json(std::slice::from_ref(problem), &nowhere))
     }
 
     fn problems(&self, problems: &[Diagnostic], loaded: &Loaded) -> Failed {
-        Failed::new(self.explain(problems, &loaded.sources))
+        self.failed(problems, &loaded.sources)
     }
 
     fn remote(&self, errors: &[RemoteError]) -> Failed {
         let texts: Vec<String> =
             errors.iter().map(|error| report::remote_error(error, &self.talk)).collect();
-        Failed::new(texts.concat())
+        let problems = errors.iter().map(|error| report::remote_error_json(error, None)).collect();
+        Failed::of(texts.concat(), problems)
     }
 
     /// How ipai is called for this stack: with the options that this run was given. To be pasted into a shell.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::IsTerminal;
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 
 use ipai_core::Witness;
@@ -18,6 +19,13 @@ pub fn keep_memory_private() {
     let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
 }
 
+/// How many columns a terminal has; nothing when it is none, or one that does not know.
+#[must_use]
+pub fn columns(terminal: impl AsFd) -> Option<u16> {
+    let size = rustix::termios::tcgetwinsize(terminal).ok()?;
+    Some(size.ws_col).filter(|columns| *columns > 0)
+}
+
 /// The surroundings of one run.
 #[derive(Clone, Debug)]
 pub struct Edges {
@@ -31,6 +39,8 @@ pub struct Edges {
     pub output_is_terminal: bool,
     /// Tells whether standard error is a terminal.
     pub talk_is_terminal: bool,
+    /// How many columns the terminal has, where there is one.
+    pub columns: Option<u16>,
     /// Watches every step that may change something outside; a test may stop the run at any.
     pub witness: Witness,
 }
@@ -47,8 +57,16 @@ impl Edges {
             can_ask: std::io::stdin().is_terminal() && std::io::stderr().is_terminal() && !ci,
             output_is_terminal: std::io::stdout().is_terminal(),
             talk_is_terminal: std::io::stderr().is_terminal(),
+            columns: columns(std::io::stdout()).or_else(|| columns(std::io::stderr())),
             witness: Witness::default(),
         }
+    }
+
+    /// Tells whether what runs may be drawn at the end of standard error, over and over again.
+    #[must_use]
+    pub fn can_draw(&self) -> bool {
+        let dumb = self.variable("TERM").is_none_or(|kind| kind == "dumb");
+        self.talk_is_terminal && !dumb && self.variable("CI").is_none()
     }
 
     /// A variable as text; set to nothing counts as not set.

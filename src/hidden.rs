@@ -13,6 +13,8 @@ use rustix::termios::{
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use zeroize::Zeroizing;
 
+use crate::bars;
+
 /// Room for a typed line, so that the buffer does not move: the kernel's own limit is 4,096 bytes.
 const LONGEST: usize = 4_096;
 
@@ -39,6 +41,7 @@ pub fn line(question: &str) -> io::Result<Zeroizing<String>> {
         none => none.insert(watch()?),
     };
     while interrupts.read(&mut [0; 8]).is_ok_and(|length| length > 0) {}
+    let _pause = bars::pause();
     let _hidden = Hidden::begin()?;
     say(question);
     let typed = read(interrupts);
@@ -51,13 +54,25 @@ pub fn attend(attended: bool) {
     ATTENDED.store(attended, Ordering::Relaxed);
 }
 
-/// Ends the program at once; the terminal shows again what is typed.
+/// From now on an interrupt that nobody attends to ends the program in good order, and not with half a drawing on the
+/// terminal.
+pub fn heed() {
+    // Whoever asks for a line now has seen to it.
+    if let Ok(mut asking) = ASKING.try_lock()
+        && asking.is_none()
+    {
+        *asking = watch().ok();
+    }
+}
+
+/// Ends the program at once; the terminal shows again what is typed, and nothing is drawn on it any more.
 #[expect(
     clippy::disallowed_methods,
     reason = "an interrupt that nobody attends to, the second one, or one that everything ignored"
 )]
 pub fn end(code: u8) -> ! {
     show();
+    bars::leave();
     std::process::exit(i32::from(code))
 }
 

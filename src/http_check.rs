@@ -11,6 +11,7 @@ use ipai_core::check::{Check, Question, Way};
 use ipai_core::{Address, Outputs, Value};
 use serde::Serialize;
 use tokio::time::{Instant, sleep};
+use tracing::Instrument;
 
 use fetch::{Fetched, fetch};
 
@@ -94,13 +95,14 @@ pub async fn look(
         let address = check.host.as_ref().map(|host| find_address(host, outputs));
         let (check, reach) = (check.clone(), reach.clone());
         let name = check.name.clone();
-        let task = tokio::spawn(async move {
+        let asking = async move {
             match address {
                 _ if reach == Reach::Nowhere => (Outcome::Skipped(SIMULATED.into()), None),
                 Some(None) => (Outcome::Skipped("its host has no address yet".into()), None),
                 address => ask_until(&check.reach, address.flatten(), &reach, patience).await,
             }
-        });
+        };
+        let task = tokio::spawn(asking.in_current_span());
         tasks.push((name, task));
     }
     let mut all = Vec::new();
@@ -121,13 +123,27 @@ async fn ask_until(
 ) -> (Outcome, Option<i64>) {
     let start = Instant::now();
     loop {
+        let begun = Instant::now();
         let fetched = fetch(question, address, reach).await;
+        tell(begun.elapsed(), &fetched);
         let ends = fetched.as_ref().ok().and_then(|fetched| fetched.certificate_ends);
         let outcome = judge(question, fetched);
         if outcome == Outcome::Passed || start.elapsed() >= patience {
             return (outcome, ends);
         }
         sleep(PAUSE).await;
+    }
+}
+
+/// Tells of a question by what came of it. Its address may hold a secret.
+fn tell(took: Duration, fetched: &Result<Fetched, String>) {
+    let (vendor, ms) = ("checks", took.as_millis());
+    match fetched {
+        Ok(fetched) => {
+            let (status, bytes) = (fetched.answer.status, fetched.answer.body.len());
+            tracing::debug!(target: "ipai::http", vendor, status, ms, bytes, "request");
+        }
+        Err(_) => tracing::debug!(target: "ipai::http", vendor, ms, lost = true, "request"),
     }
 }
 

@@ -3,12 +3,15 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod apply;
+pub mod archive;
+pub mod bars;
 pub mod cli;
 pub mod edges;
 pub mod hidden;
 pub mod http_check;
 pub mod load;
 pub mod lock;
+pub mod log;
 pub mod observe;
 pub mod passphrase;
 pub mod printed;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use ipai_core::backup;
 use ipai_core::desired::Inputs;
 use ipai_core::image::{Locked, read_lock};
 use ipai_core::stack::{Stack, named_files, parse};
@@ -22,6 +23,23 @@ pub struct Choice {
     pub variables: BTreeMap<String, String>,
     /// The sandbox's folder and its operator's public key, when this is the sandbox.
     pub sandbox: Option<SandboxAccess>,
+    /// Tells whether this is the stack's drill: its secrets and images, under another marker.
+    pub drill: bool,
+    /// Tells whether no digest of a secret is shown or kept by this run: then their key need not be one that is slow to
+    /// guess.
+    pub shows_no_digest: bool,
+}
+
+impl Choice {
+    /// The environment as markers name it.
+    fn marked_environment(&self) -> Option<String> {
+        let environment = self.environment.as_deref();
+        if self.drill {
+            Some(backup::drill_of(environment))
+        } else {
+            environment.map(str::to_owned)
+        }
+    }
 }
 
 /// What the sandbox brings in place of a person's own keys.
@@ -118,7 +136,7 @@ pub fn read(choice: &Choice, types: &Types) -> Result<Texts, Failure> {
     if borrowed.is_empty() {
         return Err(Failure { problems, sources });
     }
-    let (stack, found) = parse(&borrowed, choice.environment.as_deref(), types);
+    let (stack, found) = parse(&borrowed, choice.marked_environment().as_deref(), types);
     problems.extend(found);
     let Some(mut stack) = stack else {
         diagnostic::sort(&mut problems);
@@ -173,6 +191,7 @@ fn read_stack_files(
 ) -> Vec<(String, String)> {
     let mut wanted = vec![("stack.toml".to_owned(), true)];
     wanted.extend(choice.environment.iter().map(|env| (format!("stack.{env}.toml"), true)));
+    wanted.extend(choice.drill.then(|| ("stack.drill.toml".to_owned(), false)));
     wanted.extend(choice.sandbox.iter().map(|_| ("stack.sandbox.toml".to_owned(), false)));
     let mut texts = Vec::new();
     for (name, required) in wanted {
@@ -208,12 +227,17 @@ fn unreadable_stack(
 }
 
 fn environments(folder: &Path) -> Vec<String> {
+    overlays(folder).into_iter().filter(|name| name != "sandbox").collect()
+}
+
+/// The names of all files `stack.NAME.toml` of a stack, in order.
+pub(crate) fn overlays(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let name = |entry: std::fs::DirEntry| {
         let name = entry.file_name().to_string_lossy().into_owned();
         Some(name.strip_prefix("stack.")?.strip_suffix(".toml")?.to_owned())
     };
-    let mut found: Vec<String> = entries.filter_map(name).filter(|env| env != "sandbox").collect();
+    let mut found: Vec<String> = entries.filter_map(name).collect();
     found.sort();
     found
 }
@@ -331,7 +355,8 @@ pub fn open_vault(
     problems: &mut Vec<Diagnostic>,
 ) -> Vault {
     let (store, identity) = (store_path(choice), own_identity(choice));
-    Vault::open(&stack.secrets, &choice.folder, store, identity, edges, problems)
+    let vault = Vault::new(&stack.secrets, store, identity, edges);
+    vault.opened(&choice.folder, choice.shows_no_digest, edges, problems)
 }
 
 /// The secret file: each environment has secrets of its own, and the sandbox has others than the real world.

@@ -9,14 +9,24 @@ use ipai_core::{
     Scope,
 };
 use tokio::task::JoinSet;
+use tracing::Instrument;
 
 use crate::load::Loaded;
+use crate::log::phase;
 
 /// Looks at everything that the stack speaks of.
 ///
 /// # Errors
 /// Every provider's failure; one failure does not keep the others from being asked.
 pub async fn observe(
+    loaded: &Loaded,
+    observers: &[Arc<dyn Observe>],
+    events: &Arc<dyn Events>,
+) -> Result<LiveState, Vec<RemoteError>> {
+    look(loaded, observers, events).instrument(phase("observe")).await
+}
+
+async fn look(
     loaded: &Loaded,
     observers: &[Arc<dyn Observe>],
     events: &Arc<dyn Events>,
@@ -34,9 +44,10 @@ pub async fn observe(
         for observer in ready {
             let scope = scope(loaded, observer.as_ref(), &live);
             let events = Arc::clone(events);
-            running.spawn(async move {
+            let looking = async move {
                 (observer.provider(), observer.observe(&scope, events.as_ref()).await)
-            });
+            };
+            running.spawn(looking.in_current_span());
         }
         let Some(ended) = running.join_next().await else { break };
         match ended {
@@ -92,7 +103,7 @@ fn scope(loaded: &Loaded, observer: &dyn Observe, live: &LiveState) -> Scope {
         let theirs = observer.lives_in().contains(&address.provider.as_str());
         let given = live.resources.iter().filter(|r| r.address == **address);
         let given = given.clone().any(|r| kind.is_some_and(|k| k.given(&r.attributes).is_some()));
-        theirs && kind.is_some_and(ResourceType::holds_data)
+        theirs && kind.is_some_and(ResourceType::is_home)
             || given && address.provider == observer.provider()
     };
     let mut homes: BTreeMap<Address, _> = BTreeMap::new();

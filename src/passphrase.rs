@@ -2,13 +2,13 @@
 //! answer.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use ipai_host::ssh::{Passphrase, opens};
 use zeroize::Zeroizing;
 
+use crate::bars;
 use crate::edges::Edges;
 use crate::hidden;
 
@@ -41,7 +41,7 @@ fn ask(key: &Path) -> Option<Zeroizing<String>> {
         if opens(&text, &typed) != Some(false) {
             return Some(typed);
         }
-        let _ = writeln!(io::stderr(), "That does not open {}.", key.display());
+        bars::say(&format!("That does not open {}.", key.display()));
     }
     None
 }

@@ -4,23 +4,27 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use ipai_cloudflare::ZoneRecord;
 use ipai_cloudflare::{
     CloudflareExecutor, CloudflareLock, CloudflareObserver, CloudflareProbe, Connection,
 };
 use ipai_core::checkup::Probe;
 use ipai_core::lock::LockStore;
 use ipai_core::release::Releases;
+use ipai_core::snapshot::Snapshots;
 use ipai_core::{
     Address, Diagnostic, Execute, Observe, Outputs, Pins, RemoteError, Secret, StackId, Types,
 };
-use ipai_digitalocean::{Birth, DigitalOceanExecutor, DigitalOceanObserver, DigitalOceanProbe};
+use ipai_digitalocean::{
+    Birth, DigitalOceanExecutor, DigitalOceanObserver, DigitalOceanProbe, DigitalOceanSnapshots,
+};
 use ipai_host::host_key::KeyPair;
 pub use ipai_host::session::{Output as HostOutput, quote};
 use ipai_host::ssh::{Fingerprint, Identity};
 use ipai_host::ssh_config::SshConfig;
 pub use ipai_host::{
-    ComposeProject, ComposeService, LogChoice, NO_CURL, OpenSsh, Piece, Seen, Standing, Stream,
-    Upkeep, projects,
+    BackupTalk, ComposeProject, ComposeService, Heard, LogChoice, NO_CURL, NO_PROGRAM, OpenSsh,
+    Piece, Seen, Standing, Stream, Upkeep, backup_command, projects,
 };
 use ipai_host::{
     Connections, HostExecutor, HostKeyRenewal, HostLock, HostObserver, HostProbe, HostReleases,
@@ -85,7 +89,9 @@ pub fn gather(
 ) -> (Access, Vec<Diagnostic>) {
     let mut problems = Vec::new();
     let digitalocean = digitalocean(loaded, sandbox, edges, &mut problems);
-    let cloudflare = cloudflare(loaded, sandbox, edges, &mut problems);
+    let needed = uses(loaded, "cloudflare").then_some(IN_THE_STACK);
+    let addresses = sandbox.map(|(addresses, _)| addresses);
+    let cloudflare = cloudflare(addresses, needed, edges, &mut problems);
     let hosts = hosts(loaded, sandbox, edges, &mut problems);
     let remarks = hosts.config.remarks().to_vec();
     let hosts = Connections::new(hosts);
@@ -135,20 +141,20 @@ fn uses(loaded: &Loaded, provider: &str) -> bool {
     loaded.stack.resources.iter().any(|declared| declared.address.provider == provider)
 }
 
+/// Why a token is needed, most often.
+const IN_THE_STACK: &str = "The stack has resources there";
+
+/// Takes a token from the first of these variables; `needed` says why its absence is a problem, if it is.
 fn token(
-    loaded: &Loaded,
-    provider: &str,
+    needed: Option<&str>,
     names: &[&str],
     advice: &str,
     edges: &Edges,
     problems: &mut Vec<Diagnostic>,
 ) -> Option<Secret> {
     let found = names.iter().find_map(|name| edges.variable(name));
-    if found.is_none() && uses(loaded, provider) {
-        let detail = format!(
-            "The stack has resources at {provider}, and {} is not set.",
-            names.join(" or ")
-        );
+    if let Some(why) = needed.filter(|_| found.is_none()) {
+        let detail = format!("{why}, and {} is not set.", names.join(" or "));
         problems.push(Diagnostic::error("No token").detail(detail).hint(advice));
     }
     found.map(|text| Secret::new(text.trim().to_owned()))
@@ -167,10 +173,9 @@ fn digitalocean(
         return Some(settings);
     }
     let names = ["DIGITALOCEAN_TOKEN", "DIGITALOCEAN_ACCESS_TOKEN"];
-    let advice = "export DIGITALOCEAN_TOKEN=…; make one at https://cloud.digitalocean.com/account/api/tokens with read access to droplets, firewalls and tags for plan, and full access to them for apply";
+    let advice = "export DIGITALOCEAN_TOKEN=…; make one at https://cloud.digitalocean.com/account/api/tokens with read access to droplets, firewalls, tags and what else the stack has for plan, and full access to them for apply";
     let mut settings = ipai_digitalocean::Settings::new(token(
-        loaded,
-        "digitalocean",
+        uses(loaded, "digitalocean").then_some(IN_THE_STACK),
         &names,
         advice,
         edges,
@@ -200,21 +205,20 @@ fn milliseconds(edges: &Edges, name: &str) -> Option<Duration> {
 }
 
 fn cloudflare(
-    loaded: &Loaded,
-    sandbox: Option<(&Addresses, &Path)>,
+    sandbox: Option<&Addresses>,
+    needed: Option<&str>,
     edges: &Edges,
     problems: &mut Vec<Diagnostic>,
 ) -> Option<Connection> {
     let settings = match sandbox {
-        Some((addresses, _)) => {
+        Some(addresses) => {
             let mut settings = ipai_cloudflare::Settings::new(Secret::new("sandbox".into()));
             settings.base_url.clone_from(&addresses.cloudflare_url);
             settings
         }
         None => {
             let advice = "export CLOUDFLARE_API_TOKEN=…; make one at https://dash.cloudflare.com/profile/api-tokens with Zone:Read and DNS:Edit on the zone (DNS:Read is enough for plan)";
-            let token =
-                token(loaded, "cloudflare", &["CLOUDFLARE_API_TOKEN"], advice, edges, problems)?;
+            let token = token(needed, &["CLOUDFLARE_API_TOKEN"], advice, edges, problems)?;
             let mut settings = ipai_cloudflare::Settings::new(token);
             if let Some(url) = edges.variable("CLOUDFLARE_BASE_URL") {
                 settings.base_url = url;
@@ -344,6 +348,16 @@ fn droplets(access: &Access) -> Result<Option<Arc<DigitalOceanExecutor>>, Remote
     Ok(Some(Arc::new(droplets.with_host_keys(Arc::new(host_keys)))))
 }
 
+/// Those who know snapshots.
+///
+/// # Errors
+/// As [`observers`].
+pub fn snapshots(access: &Access) -> Result<Vec<Arc<dyn Snapshots>>, RemoteError> {
+    let Some(settings) = &access.digitalocean else { return Ok(Vec::new()) };
+    let executor = DigitalOceanExecutor::new(settings, Arc::new(birth))?;
+    Ok(vec![Arc::new(DigitalOceanSnapshots::new(executor))])
+}
+
 /// Who keeps the pins of this provider's homes, if anybody does.
 ///
 /// # Errors
@@ -374,6 +388,22 @@ pub async fn shown_host_key(
 ) -> Result<(String, String), RemoteError> {
     let shown = access.hosts.shown_host_key(home, address).await?;
     Ok((shown.to_hex(), shown.to_string()))
+}
+
+/// Lists the records of a zone, whether any stack speaks of it or not.
+///
+/// # Errors
+/// What is missing to ask, or what went wrong there.
+pub async fn zone_records(
+    sandbox: Option<&Addresses>,
+    zone: &str,
+    edges: &Edges,
+) -> Result<Result<Vec<ZoneRecord>, RemoteError>, Vec<Diagnostic>> {
+    let mut problems = Vec::new();
+    match cloudflare(sandbox, Some("The zone's records are there"), edges, &mut problems) {
+        Some(connection) => Ok(ipai_cloudflare::zone_records(&connection, zone).await),
+        None => Err(problems),
+    }
 }
 
 /// The lock of a stack in one of its zones; absent when Cloudflare cannot be asked.
@@ -480,6 +510,20 @@ pub async fn ask_in(
     access.hosts.ask_in(project, service, outputs, words, input).await
 }
 
+/// Runs a command in a service's container that may take minutes.
+///
+/// # Errors
+/// As [`Connections::prove_in`].
+pub async fn prove_in(
+    access: &Access,
+    project: &ComposeProject,
+    service: &str,
+    outputs: &Outputs,
+    words: &[String],
+) -> Result<HostOutput, RemoteError> {
+    access.hosts.prove_in(project, service, outputs, words).await
+}
+
 /// Reads a file on the host with these outputs.
 ///
 /// # Errors
@@ -491,4 +535,36 @@ pub async fn read_file(
     path: &str,
 ) -> Result<HostOutput, RemoteError> {
     access.hosts.read_file(home, outputs, path).await
+}
+
+/// Lets the images of these services change without a backup before.
+pub fn waive_backups(access: &Access, services: &[String]) {
+    access.hosts.waive_backups(services);
+}
+
+/// Runs shell text on the host with these outputs.
+///
+/// # Errors
+/// As [`Connections::ask_shell`].
+pub async fn ask_shell(
+    access: &Access,
+    home: &Address,
+    outputs: &Outputs,
+    text: &str,
+) -> Result<HostOutput, RemoteError> {
+    access.hosts.ask_shell(home, outputs, text).await
+}
+
+/// Asks the program that keeps backups on the host with these outputs.
+///
+/// # Errors
+/// As [`Connections::ask_backup`].
+pub async fn ask_backup(
+    access: &Access,
+    home: &Address,
+    outputs: &Outputs,
+    path: &str,
+    words: &[&str],
+) -> Result<HostOutput, RemoteError> {
+    access.hosts.ask_backup(home, outputs, path, words).await
 }

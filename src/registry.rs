@@ -6,7 +6,7 @@ mod login;
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ipai_core::image::{ImageName, Locked, is_digest};
 use ipai_core::{Diagnostic, hash};
@@ -14,6 +14,7 @@ use reqwest::header::{
     ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, WWW_AUTHENTICATE,
 };
 use reqwest::{Client, Method, Response, StatusCode, Url, redirect};
+use tracing::Instrument;
 
 use crate::edges::Edges;
 use crate::http_check::fetch::chain;
@@ -66,7 +67,7 @@ impl Registries {
         for some in images.chunks(AT_ONCE) {
             let ask = |image: &ImageName| {
                 let (all, asked) = (Arc::clone(self), image.clone());
-                tokio::spawn(async move { all.digest(&asked).await })
+                tokio::spawn(async move { all.digest(&asked).await }.in_current_span())
             };
             let tasks: Vec<_> = some.iter().map(ask).collect();
             for (image, task) in some.iter().zip(tasks) {
@@ -131,7 +132,13 @@ impl Registries {
         if let Some(pass) = pass {
             request = request.header(AUTHORIZATION, pass);
         }
-        request.send().await.map_err(unreachable)
+        let begun = Instant::now();
+        let answer = request.send().await;
+        let ms = begun.elapsed().as_millis();
+        let (vendor, method, path) = ("registries", method.as_str(), url.path());
+        let status = answer.as_ref().map_or(0, |answer| answer.status().as_u16());
+        tracing::debug!(target: "ipai::http", vendor, method, path, status, ms, "request");
+        answer.map_err(unreachable)
     }
 
     /// What the registry wants to see: a login, or a token that its token server gives, to anybody or for the login.

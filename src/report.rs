@@ -13,8 +13,10 @@ mod graph;
 mod locks;
 mod markdown;
 mod markdown_details;
+mod markup;
 mod page;
 mod place;
+mod plan_html;
 mod plan_json;
 mod plan_markdown;
 mod plan_text;
@@ -23,6 +25,7 @@ mod remote;
 mod sections;
 mod summary;
 mod timeline;
+mod timings;
 mod value;
 mod verbs;
 
@@ -33,12 +36,15 @@ mod tests;
 
 pub use clean::{clean, json_text, one_line};
 pub use diagnostics::{diagnostic, diagnostics};
-pub use event_text::event_line;
+pub use event_text::{duration, event_line, running_line, running_total, words as event_words};
 pub use exposure::{exposure_json, exposure_text};
-pub use feed::{apply_result, event_message, plan_messages, problem_message, version_message};
+pub use feed::{
+    apply_result, event_message, exit_message, plan_messages, problem_message, version_message,
+};
 pub use github::annotations;
 pub use graph::Graph;
 pub use locks::{lock_line, locked_message, locks_json, release_json};
+pub use plan_html::plan_html;
 pub use plan_json::{PlanFacts, plan_json};
 pub use plan_markdown::plan_markdown;
 pub use plan_text::{PlanOptions, plan_text};
@@ -47,6 +53,8 @@ pub use remote::remote_error;
 pub use sections::number;
 pub use summary::apply_summary;
 pub use timeline::{Moment, Timeline};
+pub use timings::{timings_message, timings_text};
+pub(crate) use value::size;
 
 /// How text is laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -198,6 +198,25 @@ impl Sandbox {
         }
     }
 
+    /// Deletes droplets behind everybody's back; gives their names.
+    ///
+    /// # Errors
+    /// When the world cannot be saved.
+    pub async fn lose(&self, name: Option<&str>) -> io::Result<Vec<String>> {
+        let Some(simulator) = &self.simulator else { return Ok(Vec::new()) };
+        let mut lost = Vec::new();
+        for droplet in simulator.world().droplets() {
+            let (Some(id), Some(own)) = (droplet["id"].as_u64(), droplet["name"].as_str()) else {
+                continue;
+            };
+            if name.is_none_or(|name| name == own) {
+                simulator.world().delete_droplet(id).await?;
+                lost.push(own.to_owned());
+            }
+        }
+        Ok(lost)
+    }
+
     /// Stops the world, if this process runs it.
     pub async fn stop(mut self) {
         if let Some(simulator) = self.simulator.take() {

@@ -56,26 +56,41 @@ pub struct Known {
 }
 
 impl Vault {
-    /// Reads every declared secret from where it comes from. What is wrong is collected.
-    pub fn open(
+    /// A vault of these secrets, none of which is read yet.
+    #[must_use]
+    pub fn new(
         declared: &BTreeMap<String, SecretDeclaration>,
-        folder: &Path,
         store: PathBuf,
         own_identity: Option<PathBuf>,
         edges: &Edges,
-        problems: &mut Vec<Diagnostic>,
     ) -> Self {
-        let mut vault = Self {
+        Self {
             declared: declared.clone(),
             path: store,
             own_identity,
             variables: edges.variables.clone(),
             witness: edges.witness.clone(),
             state: Mutex::new(Known { secrets: BTreeMap::new(), key: DigestKey::new(Vec::new()) }),
-        };
-        let known = vault.read(folder, edges, problems);
-        vault.state = Mutex::new(known);
-        vault
+        }
+    }
+
+    /// The same with every value read; `folder` is the stack's. What is wrong is collected. Where no digest is shown,
+    /// their key is one that nobody needs to know again.
+    #[must_use]
+    pub fn opened(
+        mut self,
+        folder: &Path,
+        shows_no_digest: bool,
+        edges: &Edges,
+        problems: &mut Vec<Diagnostic>,
+    ) -> Self {
+        let (secrets, key) = self.read(folder, edges, problems);
+        let key = key.unwrap_or_else(|| match shows_no_digest {
+            true => passing_key(),
+            false => derived_key(&secrets),
+        });
+        self.state = Mutex::new(Known { secrets, key });
+        self
     }
 
     /// What is known now.
@@ -106,7 +121,13 @@ impl Vault {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn read(&self, folder: &Path, edges: &Edges, problems: &mut Vec<Diagnostic>) -> Known {
+    /// The secrets, and the key that the store keeps for digests of them.
+    fn read(
+        &self,
+        folder: &Path,
+        edges: &Edges,
+        problems: &mut Vec<Diagnostic>,
+    ) -> (BTreeMap<String, Option<Secret>>, Option<DigestKey>) {
         let mut secrets = BTreeMap::new();
         for (name, declaration) in &self.declared {
             let value = match &declaration.source {
@@ -131,7 +152,7 @@ impl Vault {
         let stored = self.read_store(problems);
         // A file that does not open is one error; what it holds is not missing.
         let closed = problems.len() > before;
-        let mut key = stored.as_ref().and_then(|stored| stored.1.clone());
+        let key = stored.as_ref().and_then(|stored| stored.1.clone());
         let mut stored = stored.map(|stored| stored.0).unwrap_or_default();
         for (name, declaration) in &self.declared {
             match (&declaration.source, stored.remove(name)) {
@@ -148,7 +169,7 @@ impl Vault {
                 _ => {}
             }
         }
-        Known { key: key.take().unwrap_or_else(|| derived_key(&secrets)), secrets }
+        (secrets, key)
     }
 
     /// The stored secrets and the key for digests, when the store has something that the stack uses.
@@ -285,6 +306,13 @@ fn entropy(buffer: &mut [u8]) {
     if Edges::random(buffer).is_err() {
         buffer.fill(0);
     }
+}
+
+/// A key for this run alone.
+fn passing_key() -> DigestKey {
+    let mut bytes = vec![0; 32];
+    entropy(&mut bytes);
+    DigestKey::new(bytes)
 }
 
 /// A key that only somebody who knows every secret of the stack could make: for stacks without a store. Making it is

@@ -73,15 +73,35 @@ fn the_readmes_stack_is_valid() {
 fn pages() -> Vec<(String, Page)> {
     let names = std::fs::read_dir(repository().join("docs")).unwrap().flatten();
     let names = names.map(|entry| entry.file_name().into_string().unwrap());
-    let mut names: Vec<String> = names.filter(|name| name != "reference.md").collect();
+    let pages = names.filter(|name| name.ends_with(".md") && name != "reference.md");
+    let mut names: Vec<String> = pages.collect();
     names.sort();
-    assert_eq!(names, ["BACKUP.md", "DNS_TLS.md", "SETUP.md", "UPGRADE.md"]);
+    assert_eq!(
+        names,
+        ["BACKUP.md", "CI.md", "DNS_TLS.md", "RECOVERY.md", "SETUP.md", "UPGRADE.md"]
+    );
     let read = |name: String| {
         let page = Page::read(&document(&format!("docs/{name}")));
         let page = page.unwrap_or_else(|why| panic!("docs/{name}:{why}"));
         (name, page)
     };
     names.into_iter().map(read).collect()
+}
+
+#[test]
+fn every_picture_that_is_shown_is_there_and_small() {
+    let mut shown = 0;
+    for (folder, name) in [("", "README.md"), ("docs/", "docs/SETUP.md")] {
+        let text = document(name);
+        for (end, _) in text.match_indices(".png") {
+            let start = text[..end].rfind(['"', '(']).unwrap() + 1;
+            let path = repository().join(format!("{folder}{}.png", &text[start..end]));
+            let size = std::fs::metadata(&path).map_or(0, |file| file.len());
+            assert!((1..150_000).contains(&size), "{name}: {} has {size} bytes", path.display());
+            shown += 1;
+        }
+    }
+    assert!(shown >= 4, "{shown} pictures");
 }
 
 #[test]
@@ -119,9 +139,13 @@ fn a_command_or_flag_that_does_not_exist_is_caught() {
     for good in ["plan --json", "--env staging secrets recipients add age1…", "exec postgres"] {
         assert!(parses(&words(good)), "{good}");
     }
-    for bad in
-        ["backup", "plan --jsn", "secrets steal", "output --format odo", "exec postgres --tty"]
-    {
+    for bad in [
+        "backup --onlin",
+        "plan --jsn",
+        "secrets steal",
+        "output --format odo",
+        "exec postgres --tty",
+    ] {
         assert!(!parses(&words(bad)), "{bad}");
     }
 }

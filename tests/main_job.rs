@@ -39,7 +39,7 @@ fn a_plan_with_everything_in_place_costs_what_architecture_says() {
         .map(|e| e.template.clone())
         .collect();
     let cloudflare = log.iter().filter(|e| e.vendor == Vendor::Cloudflare).count();
-    assert_eq!(digitalocean.len(), 2, "one list of droplets, one of firewalls: {digitalocean:?}");
+    assert_eq!(digitalocean.len(), 3, "lists of droplets, firewalls and tags: {digitalocean:?}");
     assert_eq!(cloudflare, 2, "the zone, then its records");
     assert!(log.iter().all(|exchange| exchange.method == "GET"), "plan only reads");
     let used: Vec<u64> = counters.all().iter().zip(before).map(|(now, then)| now - then).collect();

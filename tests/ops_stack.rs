@@ -37,7 +37,7 @@ impl Ops {
     }
 
     fn live_through_a_life(&self) {
-        self.run(&["apply", "--auto-approve"]).expect(0).says("56 added, 0 changed, 0 destroyed.");
+        self.run(&["apply", "--auto-approve"]).expect(0).says("62 added, 0 changed, 0 destroyed.");
         self.run(&["plan", "--detailed-exitcode"]).expect(0).says("No changes.");
         self.run(&["status"])
             .expect(0)

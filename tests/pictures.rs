@@ -1,4 +1,4 @@
-//! Plans for a comment on a pull request, and drawings of a stack.
+//! Plans for a comment on a pull request and as a page, and drawings of a stack.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -49,6 +49,11 @@ fn a_saved_plan_is_shown_in_each_form() {
     let json = world.run(&["show", &file, "--format", "json"]).expect(0);
     let json: serde_json::Value = serde_json::from_str(&json.out).unwrap();
     assert_eq!(json["summary"]["add"], 13);
+    let html = world.run(&["show", &file, "--format", "html"]).expect(0).keeps_quiet_about(CANARY);
+    assert!(
+        html.out.contains("<title>Plan for shop: 13 to add, 0 to change, 0 to destroy.</title>")
+    );
+    assert!(html.out.starts_with("<!doctype html>") && html.out.ends_with("</html>\n"));
     world.run(&["show", &file, "--json"]).expect(0).says("\"summary\"");
     world.run(&["show", &file]).expect(0).says("Plan: 13 to add");
 }
@@ -128,13 +133,35 @@ fn a_saved_plan_is_drawn_in_the_colours_of_its_actions() {
     }
     let mermaid = world.run(&["graph", &file, "--format", "mermaid"]).expect(0).out;
     assert!(mermaid.contains("  classDef delete fill:salmon,color:black\n"), "{mermaid}");
+    let svg = world.run(&["graph", &file, "--format", "svg"]).expect(0).keeps_quiet_about(CANARY);
+    for (said, colour) in [
+        ("cloudflare.dns_record.fresh: create", "create"),
+        ("cloudflare.dns_record.apex6: update", "update"),
+        ("cloudflare.dns_record.spf: destroy", "delete"),
+        ("digitalocean.droplet.web: replace", "replace"),
+        ("cloudflare.dns_record.mail: unchanged", "unchanged"),
+    ] {
+        let node = format!("<g class=\"node {colour}\"><title>{said}</title>");
+        assert!(svg.out.contains(&node), "{node}\n{}", svg.out);
+    }
+}
+
+#[test]
+fn a_stack_is_drawn_as_a_picture_that_needs_no_program() {
+    let world = World::new();
+    let asked = world.cloud().log().len();
+    let svg = world.run(&["graph", "--format", "svg"]).expect(0).keeps_quiet_about(CANARY).out;
+    assert_eq!(world.cloud().log().len(), asked);
+    assert!(svg.starts_with("<svg xmlns=") && svg.ends_with("</svg>\n"), "{svg}");
+    assert!(svg.contains("<title>digitalocean.droplet.web</title>"), "{svg}");
+    assert_eq!(svg, world.run(&["graph", "--format", "svg"]).expect(0).out);
 }
 
 #[test]
 fn what_cannot_be_drawn_is_an_error() {
     let world = World::new();
     world.run(&["graph", "no-such.plan"]).expect(1).says("No such plan file");
-    world.run(&["graph", "--format", "svg"]).expect(1);
+    world.run(&["graph", "--format", "png"]).expect(1);
     world.edit("stack.toml", "\"digitalocean.droplet.web\"", "\"digitalocean.droplet.wbe\"");
     let broken = world.run(&["graph"]).expect(1);
     assert_eq!(broken.out, "");

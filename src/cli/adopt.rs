@@ -1,5 +1,6 @@
 //! `ipai adopt` and `ipai forget`
 
+mod guided;
 mod pin;
 
 use std::sync::Arc;
@@ -8,22 +9,27 @@ use ipai_core::plan::{self, Options};
 use ipai_core::{Address, Diagnostic, Foreign, LiveResource, Pins};
 
 use super::apply::{Consent, carry_out};
+use super::plan::must_be_known;
 use super::progress::Progress;
 use super::world::{Planned, World};
 use super::{Failed, Outcome, Run, exit, parse_addresses};
 
-/// Take over an object that exists already: it gets ipai's marker and is otherwise left as it is.
+/// Take over objects that exist already: they get ipai's marker and are otherwise left as they are.
 ///
-/// The next plan shows what differs from the stack. A droplet whose host key is not pinned is pinned as well, once
+/// Without an address, everything that stands in the plan's way and could be one of the stack's resources is shown and
+/// asked about; nothing is restarted. The next plan shows what differs from the stack. A droplet whose host key is not pinned is pinned as well, once
 /// somebody has confirmed or named its fingerprint; with --host-key an existing pin is replaced.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  ipai adopt                                       # everything that is in the way\n  ipai adopt cloudflare.dns_record.chat\n  ipai adopt digitalocean.droplet.ops 411223344    # that one, when several have the name"
+)]
 pub(super) struct AdoptArguments {
-    /// The resource of the stack that the object shall be.
-    address: String,
+    /// The resource of the stack that the object shall be; everything that stands in the way when it is left out.
+    address: Option<String>,
     /// The provider's id of the object, when several could be meant.
     id: Option<String>,
     /// The SHA-256 fingerprint of the host key that a droplet must prove itself with from now on: SHA256:…
-    #[arg(long, value_name = "FINGERPRINT")]
+    #[arg(long, value_name = "FINGERPRINT", requires = "address")]
     host_key: Option<String>,
     #[command(flatten)]
     consent: Consent,
@@ -31,6 +37,7 @@ pub(super) struct AdoptArguments {
 
 /// Stop managing an object: ipai's marker is taken off and the object stays.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  ipai forget cloudflare.dns_record.chat")]
 pub(super) struct ForgetArguments {
     /// The resource to forget; take it out of the stack as well.
     address: String,
@@ -39,10 +46,15 @@ pub(super) struct ForgetArguments {
 }
 
 pub(super) async fn adopt(run: &Run<'_>, arguments: &AdoptArguments) -> Outcome {
-    let address = single(run, &arguments.address)?;
+    let address = arguments.address.as_ref().map(|text| single(run, text)).transpose()?;
     let host_key = pin::named(run, arguments)?;
     let world = World::open(run).await?;
-    let work = adopt_in(run, &world, &address, arguments, host_key);
+    let work = async {
+        match &address {
+            Some(address) => adopt_in(run, &world, address, arguments, host_key).await,
+            None => guided::all(run, &world, arguments).await,
+        }
+    };
     let outcome = arguments.consent.locked(run, &world, work).await;
     world.close().await;
     outcome
@@ -55,7 +67,9 @@ async fn adopt_in(
     arguments: &AdoptArguments,
     host_key: Option<String>,
 ) -> Outcome {
-    let progress = Progress::new(run.talk, arguments.consent.json);
+    let declared = world.loaded.stack.resources.iter().map(|declared| &declared.address);
+    must_be_known(run, [address].into_iter(), &declared.collect(), "is not in the stack")?;
+    let progress = Progress::new(run, arguments.consent.json);
     let keeper = keeper(run, world, address)?;
     if keeper.is_none() && host_key.is_some() {
         return Err(no_pin(run, address));
@@ -67,9 +81,8 @@ async fn adopt_in(
         return pin::pin(run, world, &object, keeper.as_ref(), host_key).await;
     }
     let Planned { mut proposal, live } = world.plan(run, &Options::default(), &progress).await?;
-    if live.resources.iter().any(|resource| resource.address == *address) {
-        run.say(&format!("`{address}` is ipai's already; nothing to adopt."));
-        return Ok(exit::OK);
+    if let Some(own) = live.resources.iter().find(|resource| resource.address == *address) {
+        return already(run, own, arguments.id.as_deref());
     }
     let fits = |foreign: &&Foreign| {
         foreign.provider == address.provider
@@ -99,6 +112,19 @@ async fn adopt_in(
         }
         None => Ok(code),
     }
+}
+
+/// The resource has its object; another one that was named cannot be it too.
+fn already(run: &Run<'_>, own: &LiveResource, named: Option<&str>) -> Outcome {
+    let address = &own.address;
+    let Some(id) = named.filter(|id| *id != own.id) else {
+        run.say(&format!("`{address}` is ipai's already; nothing to adopt."));
+        return Ok(exit::OK);
+    };
+    let detail =
+        format!("`{address}` is the object {} already, and {id} cannot be it too.", own.id);
+    let problem = Diagnostic::error("It is another object").detail(detail);
+    Err(run.trouble(&problem.hint("give the other one a resource of its own in the stack")))
 }
 
 /// Who keeps the pins of this resource's host keys, if it is a host that its provider recognises by them.
@@ -167,14 +193,20 @@ async fn forget_in(
     address: &Address,
     arguments: &ForgetArguments,
 ) -> Outcome {
-    let progress = Progress::new(run.talk, arguments.consent.json);
+    let progress = Progress::new(run, arguments.consent.json);
     let Planned { mut proposal, live } = world.plan(run, &Options::default(), &progress).await?;
     let Some(object) = live.resources.iter().find(|resource| resource.address == *address) else {
         let detail = format!("Nothing that exists carries the marker of `{address}`.");
         return Err(run.trouble(&Diagnostic::error("Nothing to forget").detail(detail)));
     };
     proposal.plan = plan::forget(&proposal.desired, address, &object.id, &live);
-    carry_out(run, world, Planned { proposal, live }, &arguments.consent, false, &progress).await
+    let planned = Planned { proposal, live };
+    let code = carry_out(run, world, planned, &arguments.consent, false, &progress).await?;
+    let declared = world.loaded.stack.resources.iter().any(|one| one.address == *address);
+    if declared && !arguments.consent.json {
+        run.say(&format!("`{address}` still stands in the stack: take it out, or the next plan finds the object in its way."));
+    }
+    Ok(code)
 }
 
 fn single(run: &Run<'_>, text: &str) -> Result<Address, Failed> {

@@ -6,15 +6,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipai_core::plan::{Options, Plan, moved};
-use ipai_core::{Address, Events, Reason};
+use ipai_core::{Address, Events, Reason, Verb};
+use tracing::Instrument;
 
-use super::locked::{Locking, locked, mind_the_lock};
-use super::plan::{Subset, must_be_known};
+use super::locked::{Locking, Telling, locked, mind_the_lock};
+use super::plan::{self, Subset, must_be_known};
 use super::progress::Progress;
 use super::world::{Planned, World};
-use super::{Failed, Outcome, Run, exit, now, parse_addresses, show};
+use super::{Ending, Failed, Outcome, Run, now, parse_addresses, show};
 use crate::apply::{Report, Stop, apply};
 use crate::http_check::{self, Outcome as CheckOutcome};
+use crate::log::phase;
 use crate::report::{self, PlanOptions};
 
 /// How long sites may take to come up once their containers are healthy; a certificate is the longest wait.
@@ -34,6 +36,9 @@ pub(super) struct Arguments {
     consent: Consent,
     #[command(flatten)]
     subset: Subset,
+    /// Only show what would be done, as `ipai plan` does.
+    #[arg(long)]
+    dry_run: bool,
 }
 
 /// What the user agrees to beforehand, and how to report.
@@ -48,6 +53,9 @@ pub(super) struct Consent {
     /// Delete or replace this although it holds data; may be repeated.
     #[arg(long = "allow-data-loss", value_name = "ADDRESS")]
     pub(super) data_loss: Vec<String>,
+    /// Let this service's image change without a backup before; may be repeated.
+    #[arg(long, value_name = "SERVICE")]
+    pub(super) without_backup: Vec<String>,
     /// Report events as JSON lines on standard output; needs --auto-approve or a plan file.
     #[arg(long)]
     pub(super) json: bool,
@@ -59,6 +67,24 @@ pub(super) struct Consent {
 }
 
 impl Consent {
+    /// Asks for the word unless there is consent already; `instead` is what else gives it.
+    pub(super) async fn approve(
+        &self,
+        run: &Run<'_>,
+        stop: &Stop,
+        question: &str,
+        word: &str,
+        instead: &str,
+    ) -> Result<(), Failed> {
+        if self.auto_approve {
+            return Ok(());
+        }
+        if self.no_input || self.json {
+            return Err(not_approved(instead));
+        }
+        run.confirm_unless(stop, question, word, instead).await
+    }
+
     /// Does a command's work under the stack's lock.
     pub(super) async fn locked(
         &self,
@@ -66,11 +92,21 @@ impl Consent {
         world: &World,
         work: impl Future<Output = Outcome>,
     ) -> Outcome {
-        locked(run, world, self, work).await
+        let telling = Telling { json: self.json, detailed: self.detailed_exitcode };
+        locked(run, world, &self.locking, telling, work).await
     }
 }
 
 pub(super) async fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
+    let Arguments { file, consent, subset, dry_run } = arguments;
+    match (dry_run, file) {
+        (true, Some(file)) => return show::run(run, &show::Arguments::dry(file, consent.json)),
+        (true, None) => {
+            let plan = plan::Arguments::dry(subset, consent.json, consent.detailed_exitcode);
+            return plan::run(run, &plan).await;
+        }
+        (false, _) => {}
+    }
     let world = World::open(run).await?;
     // A plan file that cannot be used is no reason to lock anything.
     let reviewed = match &arguments.file {
@@ -93,7 +129,7 @@ async fn run_in(
         None => arguments.subset.options(run, world)?,
         Some(plan) => options_of(plan),
     };
-    let progress = Progress::new(run.talk, arguments.consent.json);
+    let progress = Progress::new(run, arguments.consent.json);
     let planned = world.plan(run, &options, &progress).await?;
     if let Some(reviewed) = &reviewed {
         refuse_if_moved(
@@ -106,13 +142,13 @@ async fn run_in(
     carry_out(run, world, planned, &arguments.consent, reviewed.is_some(), &progress).await
 }
 
-/// A saved plan may have been made with targets, replacements or for destruction; the new look must ask for the same.
+/// A saved plan may have been made with targets and replacements; the new look must ask for the same. None is saved for
+/// destruction: a file that says so was made up, and is one that the new look does not equal.
 fn options_of(plan: &Plan) -> Options {
     let requested =
         plan.actions.iter().filter(|a| a.reason == Reason::Requested).map(|a| a.address.clone());
-    let destroy = plan.actions.iter().any(|action| action.reason == Reason::Destroyed);
     let targets = plan.targets.iter().cloned().collect();
-    Options { replace: requested.collect(), targets, destroy }
+    Options { replace: requested.collect(), targets, destroy: false }
 }
 
 fn refuse_if_moved(
@@ -130,7 +166,21 @@ fn refuse_if_moved(
         "error: the live world or the stack moved since this plan was made; nothing was changed{list}\n  hint: review a new one: {}",
         run.command("plan --out FILE")
     );
-    Err(Failed::new(text).with_code(exit::STALE, detailed))
+    Err(Failed::new(text).ending(Ending::Stale, detailed))
+}
+
+/// What may be lost, by name; every name must be somebody's.
+pub(super) fn losses(
+    run: &Run<'_>,
+    world: &World,
+    plan: &Plan,
+    consent: &Consent,
+) -> Result<BTreeSet<Address>, Failed> {
+    let losses = parse_addresses(&consent.data_loss, run)?;
+    let declared = world.loaded.stack.resources.iter().map(|declared| &declared.address);
+    let known = declared.chain(plan.actions.iter().map(|action| &action.address)).collect();
+    must_be_known(run, losses.iter(), &known, "is neither in the stack nor in the plan")?;
+    Ok(losses)
 }
 
 /// Shows a plan, gets consent, carries it out and tells how it went.
@@ -143,16 +193,11 @@ pub(super) async fn carry_out(
     progress: &Progress,
 ) -> Outcome {
     let plan = &planned.proposal.plan;
-    let losses = parse_addresses(&consent.data_loss, run)?;
-    let declared = world.loaded.stack.resources.iter().map(|declared| &declared.address);
-    let known = declared.chain(plan.actions.iter().map(|action| &action.address)).collect();
-    must_be_known(run, losses.iter(), &known, "is neither in the stack nor in the plan")?;
+    let losses = losses(run, world, plan, consent)?;
     if consent.json {
         let now = now();
-        let first = report::version_message(env!("CARGO_PKG_VERSION"), Some(&now));
-        let messages = std::iter::once(first).chain(report::plan_messages(plan, Some(&now)));
-        messages
-            .for_each(|message| run.print(&format!("{}\n", report::json_text(&message, false))));
+        run.begin_stream(&now);
+        report::plan_messages(plan, Some(&now)).iter().for_each(|message| run.feed(message));
     } else {
         let approved = losses.clone();
         let destroy = plan.actions.iter().any(|action| action.reason == Reason::Destroyed);
@@ -164,7 +209,11 @@ pub(super) async fn carry_out(
         run.print(&report::exposure_text(&planned.exposure(world), &run.output));
     }
     if plan.is_empty() {
-        return Ok(exit::OK);
+        let code = Ending::Nothing.code(consent.detailed_exitcode);
+        if consent.json {
+            run.feed_end(&report::apply_result(&Report::default(), false, code, Some(&now())));
+        }
+        return Ok(code);
     }
     guard(plan, &losses, consent.detailed_exitcode)?;
     let makes_secrets = plan.effective().any(|action| action.address.is_secret());
@@ -173,12 +222,13 @@ pub(super) async fn carry_out(
         return Err(run.trouble(&problem));
     }
     if !(consent.auto_approve || reviewed) {
-        ask(run, world, plan, consent).await?;
+        ask(run, world, plan, consent).instrument(phase("ask")).await?;
     }
     mind_the_lock(run, world, plan);
+    crate::providers::waive_backups(&world.access, &consent.without_backup);
     let executors = world.executors(run)?;
     let events: Arc<dyn Events> = Arc::new(progress.clone());
-    let heartbeat = progress.heartbeat();
+    let heartbeat = progress.heartbeat(Some(plan.effective().count()));
     let report = apply(&world.loaded, plan, &planned.live, &executors, &events, &world.stop).await;
     drop(heartbeat);
     conclude(run, world, plan, &report, consent, &world.stop).await
@@ -192,7 +242,7 @@ fn guard(plan: &Plan, approved: &BTreeSet<Address>, detailed: bool) -> Result<()
         } else {
             "error: objects that are not ipai's stand in the way (see above); nothing was changed"
         };
-        return Err(Failed::new(text).with_code(exit::GUARD, detailed));
+        return Err(Failed::new(text).ending(Ending::Guarded, detailed));
     }
     let lost = plan.unapproved_losses(approved);
     if lost.is_empty() {
@@ -206,18 +256,17 @@ fn guard(plan: &Plan, approved: &BTreeSet<Address>, detailed: bool) -> Result<()
         names.join(", "),
         flags.join(" ")
     );
-    Err(Failed::new(text).with_code(exit::GUARD, detailed))
+    Err(Failed::new(text).ending(Ending::Guarded, detailed))
 }
 
 async fn ask(run: &Run<'_>, world: &World, plan: &Plan, consent: &Consent) -> Result<(), Failed> {
     let ipai = run.ipai();
-    let instead =
-        format!("pass --auto-approve or a plan file: {ipai} plan --out FILE && {ipai} apply FILE");
-    if consent.no_input || consent.json {
-        return Err(Failed::new(format!(
-            "error: not approved, so nothing was changed\n  hint: {instead}"
-        )));
-    }
+    let marks = |verb| matches!(verb, Verb::Adopt | Verb::Forget);
+    let instead = if plan.actions.iter().all(|action| marks(action.verb)) {
+        AUTO_APPROVE.to_owned()
+    } else {
+        format!("pass --auto-approve or a plan file: {ipai} plan --out FILE && {ipai} apply FILE")
+    };
     let summary = plan.summary();
     let only_destroys = summary.destroy > 0 && summary.add + summary.change == 0;
     let question = if only_destroys {
@@ -225,8 +274,16 @@ async fn ask(run: &Run<'_>, world: &World, plan: &Plan, consent: &Consent) -> Re
     } else {
         "Do you want to perform these actions?"
     };
-    run.confirm_unless(&world.stop, question, "yes", &instead).await
+    consent.approve(run, &world.stop, question, "yes", &instead).await
 }
+
+/// Nothing may be asked here, and nobody has agreed beforehand.
+pub(super) fn not_approved(instead: &str) -> Failed {
+    Failed::new(format!("error: not approved, so nothing was changed\n  hint: {instead}"))
+}
+
+/// What gives consent where no plan can be reviewed.
+pub(super) const AUTO_APPROVE: &str = "pass --auto-approve";
 
 async fn conclude(
     run: &Run<'_>,
@@ -238,22 +295,17 @@ async fn conclude(
 ) -> Outcome {
     let destroys = plan.actions.iter().any(|action| action.reason == Reason::Destroyed);
     let text = report::apply_summary(report, destroys, &run.talk, &run.ipai());
-    let healthy = !report.is_complete() || destroys || check_health(run, world, report).await;
-    let code = match (report.is_complete() && healthy, stop.code()) {
-        (true, _) if consent.detailed_exitcode => exit::CHANGES,
-        (true, _) => exit::OK,
-        (false, Some(code)) => code,
-        (false, None) if consent.detailed_exitcode && report.has_returned() => exit::RETURNED,
-        (false, None) => exit::ERROR,
-    };
+    let healthy = !report.is_complete()
+        || destroys
+        || check_health(run, world, report).instrument(phase("verify")).await;
+    let well = report.is_complete() && healthy;
+    let ending = Ending::of_work(well, report.has_returned(), stop.code());
+    let code = ending.code(consent.detailed_exitcode);
     if consent.json {
-        run.print(&format!(
-            "{}\n",
-            report::json_text(&report::apply_result(report, destroys, code, Some(&now())), false)
-        ));
+        run.feed_end(&report::apply_result(report, destroys, code, Some(&now())));
     }
     if !report.is_complete() {
-        return Err(Failed { code, text });
+        return Err(Failed { code, ..Failed::new(text) });
     }
     if !consent.json {
         run.print(&text);
@@ -263,12 +315,15 @@ async fn conclude(
         (false, Some(_)) => {
             let text =
                 "Stopped: the stack was applied, and its sites were not waited for.".to_owned();
-            Err(Failed { code, text })
+            Err(Failed { code, ..Failed::new(text) })
         }
-        (false, None) => Err(Failed::new(format!(
-            "error: the stack was applied, but a health check fails (see above)\n  hint: {} shows more",
-            run.command("status")
-        ))),
+        (false, None) => {
+            let text = format!(
+                "error: the stack was applied, but a health check fails (see above)\n  hint: {} shows more",
+                run.command("status")
+            );
+            Err(Failed { code, ..Failed::new(text) })
+        }
     }
 }
 
@@ -281,6 +336,7 @@ async fn check_health(run: &Run<'_>, world: &World, report: &Report) -> bool {
             return false;
         }
     };
+    let _waiting = run.waiting("Waiting for the health checks");
     let outcomes = tokio::select! {
         biased;
         outcomes = http_check::run(&desired.checks, &report.outputs, &reach, CHECK_PATIENCE) => outcomes,

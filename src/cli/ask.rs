@@ -4,6 +4,7 @@ use std::io::{BufRead, Write};
 
 use super::locked::stopped;
 use super::{Failed, Run};
+use crate::bars;
 use crate::stop::Stop;
 
 impl Run<'_> {
@@ -31,6 +32,29 @@ impl Run<'_> {
         }
     }
 
+    /// Asks for a value until one can be used, three times at most; an empty answer means the usual one.
+    pub(super) fn answer<T>(
+        &self,
+        question: &str,
+        usual: &str,
+        instead: &str,
+        read: impl Fn(&str) -> Result<T, Failed>,
+    ) -> Result<T, Failed> {
+        self.can_ask(instead)?;
+        let mut tries = 3;
+        loop {
+            let Some(answer) = read_line(&format!("{question} [{usual}]: ")) else {
+                return Err(Failed::new("Cancelled. Nothing was changed."));
+            };
+            let text = answer.trim();
+            tries -= 1;
+            match read(if text.is_empty() { usual } else { text }) {
+                Err(failed) if tries > 0 => self.say(&failed.text),
+                outcome => return outcome,
+            }
+        }
+    }
+
     fn can_ask(&self, instead: &str) -> Result<(), Failed> {
         if self.edges.can_ask {
             return Ok(());
@@ -44,10 +68,17 @@ impl Run<'_> {
 fn read_answer(question: &str, word: &str) -> Option<String> {
     let text =
         format!("\n{question}\n  Only '{word}' will be accepted to approve.\n\n  Enter a value: ");
+    read_line(&text)
+}
+
+/// What is typed after this text; nothing where no more comes.
+fn read_line(text: &str) -> Option<String> {
+    let _pause = bars::pause();
     // Standard error is not kept locked while waiting: others may have to say something.
     let _ = std::io::stderr().write_all(text.as_bytes());
     let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer).ok().map(|_| answer)
+    let read = std::io::stdin().lock().read_line(&mut answer).ok()?;
+    (read > 0).then_some(answer)
 }
 
 fn verdict(answer: Option<String>, word: &str) -> Result<(), Failed> {

@@ -6,6 +6,7 @@ mod page;
 use ipai_core::check::{Check, Way};
 use serde::Serialize;
 
+use super::backup::age::{self, Age};
 use super::places::Places;
 use super::world::World;
 use super::{Failed, Outcome, Run, exit};
@@ -73,24 +74,60 @@ struct Version {
 
 pub(super) async fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
     let world = World::open(run).await?;
-    let verdicts = verdicts(run, &world, arguments).await;
+    let found = look(run, &world, arguments).await;
     let stack = world.loaded.stack.id.clone();
     world.close().await;
-    let verdicts = verdicts?;
+    let (verdicts, age) = found?;
+    let stale = age.as_ref().is_some_and(|age| !age.is_well());
     let overall = verdicts.iter().map(|verdict| verdict.overall).max().unwrap_or(Overall::Unknown);
     run.print(&match arguments.json {
-        true => page::json(stack.as_str(), overall, &verdicts),
-        false => page::text(overall, &verdicts),
+        true => page::json(stack.as_str(), overall, &verdicts, age.as_ref().map(Age::document)),
+        false => page::text(overall, &verdicts, age.as_ref().map(Age::line)),
     });
-    Ok(if overall == Overall::Ok { exit::OK } else { exit::ERROR })
+    Ok(if overall == Overall::Ok && !stale { exit::OK } else { exit::ERROR })
+}
+
+async fn look(
+    run: &Run<'_>,
+    world: &World,
+    arguments: &Arguments,
+) -> std::result::Result<(Vec<Verdict>, Option<Age>), Failed> {
+    let places = world.places(run).await?;
+    let verdicts = verdicts(run, world, &places, arguments).await?;
+    // Whoever asks for one service does not ask how old its backup is.
+    let age = match arguments.names.is_empty() {
+        true => age::if_any(run, world, &places).await,
+        false => None,
+    };
+    Ok((verdicts, age))
+}
+
+/// How each check of the stack fares: its name, whether it passed (nothing when it could not be asked), and in words.
+pub(super) async fn sign_of_life(
+    run: &Run<'_>,
+    world: &World,
+    places: &Places,
+    reach: &Reach,
+) -> Vec<(String, Option<bool>, String)> {
+    let mut signs = Vec::new();
+    for check in &places.desired.checks {
+        let verdict = verdict(run, world, places, reach, check).await;
+        let passed = match verdict.overall {
+            Overall::Ok => Some(true),
+            Overall::Unknown => None,
+            Overall::Degraded | Overall::Incompatible => Some(false),
+        };
+        signs.push((check.name.clone(), passed, page::why(&verdict)));
+    }
+    signs
 }
 
 async fn verdicts(
     run: &Run<'_>,
     world: &World,
+    places: &Places,
     arguments: &Arguments,
 ) -> std::result::Result<Vec<Verdict>, Failed> {
-    let places = world.places(run).await?;
     let reach = world.reach(run).await?;
     let named = |check: &&Check| {
         let service = check.service.as_deref();
@@ -99,11 +136,11 @@ async fn verdicts(
     };
     let checks: Vec<&Check> = places.desired.checks.iter().filter(named).collect();
     if checks.is_empty() {
-        return Err(no_checks(run, &places));
+        return Err(no_checks(run, places));
     }
     let mut verdicts = Vec::new();
     for check in checks {
-        verdicts.push(verdict(run, world, &places, &reach, check).await);
+        verdicts.push(verdict(run, world, places, &reach, check).await);
     }
     Ok(verdicts)
 }

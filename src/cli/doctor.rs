@@ -23,6 +23,7 @@ use crate::sandbox;
 /// Tokens and what they may do, limits, zones, keys, the age identity, clocks, the hosts' disks. Each line with what
 /// to do about it. Exits with 1 when something will not work.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  ipai -C stacks/ops doctor\n  ipai doctor --json")]
 pub(super) struct Arguments {
     /// Answer in JSON.
     #[arg(long)]
@@ -39,6 +40,7 @@ pub(super) async fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
         environment: run.global.environment.clone(),
         variables: run.variables(),
         sandbox,
+        ..Choice::default()
     };
     let texts = read(&choice, &providers::types()).map_err(|failure| run.failure(&failure))?;
     let mut secrets = Vec::new();
@@ -186,7 +188,7 @@ async fn ask(run: &Run<'_>, loaded: &Loaded, access: &Access) -> Vec<Finding> {
     // Where the hosts are is all that is asked of the observers; what fails here, a probe will tell.
     let clouds: Vec<_> =
         observers.into_iter().filter(|observer| observer.lives_in().is_empty()).collect();
-    let events: Arc<dyn Events> = Arc::new(Progress::new(run.talk, false));
+    let events: Arc<dyn Events> = Arc::new(Progress::new(run, false));
     let homes =
         observe(loaded, &clouds, &events).await.map(|live| live.outputs()).unwrap_or_default();
     let mut found = Vec::new();

@@ -1,5 +1,6 @@
 //! `ipai down`
 
+use super::apply::{AUTO_APPROVE, not_approved};
 use super::locked::Locking;
 use super::upkeep::{Deed, carry_out, consent};
 use super::world::World;
@@ -76,12 +77,10 @@ async fn ask(
     no_input: bool,
 ) -> Result<(), Failed> {
     if no_input {
-        return Err(Failed::new(
-            "error: not approved, so nothing was changed\n  hint: pass --auto-approve",
-        ));
+        return Err(not_approved(AUTO_APPROVE));
     }
     let list: Vec<String> =
         projects.iter().map(|p| format!("\n  {} on {}", p.name, p.home)).collect();
     let question = format!("This stops every service of:{}\nDo you want that?", list.concat());
-    run.confirm_unless(&world.stop, &question, "yes", "pass --auto-approve").await
+    run.confirm_unless(&world.stop, &question, "yes", AUTO_APPROVE).await
 }

@@ -107,7 +107,7 @@ fn markdown(types: &ipai_core::Types) -> String {
         ));
         text.push_str("| Attribute | Takes | Default | A change |\n|---|---|---|---|\n");
         for attribute in kind.schema() {
-            let (default, cost) = (default(attribute), cost(attribute));
+            let (default, cost) = (default(attribute), cost(attribute.change));
             let takes = in_words(&attribute.kind).replace('|', "\\|");
             text.push_str(&format!("| `{}` | {takes} | {default} | {cost} |\n", attribute.name));
         }
@@ -127,7 +127,7 @@ fn markdown(types: &ipai_core::Types) -> String {
 }
 
 fn describe(attribute: &Attribute) -> String {
-    let (default, cost) = (default(attribute), cost(attribute));
+    let (default, cost) = (default(attribute), cost(attribute.change));
     format!(
         "  {}\n      {} Takes {}; {default}; {cost}.\n",
         attribute.name,
@@ -148,8 +148,9 @@ fn default(attribute: &Attribute) -> String {
     }
 }
 
-fn cost(attribute: &Attribute) -> &'static str {
-    match attribute.change {
+/// What a change costs, in words.
+pub(super) fn cost(change: Change) -> &'static str {
+    match change {
         Change::Update => "changed in place",
         Change::Replace => "a change replaces the object",
         Change::Birth => "used only when the object is created",

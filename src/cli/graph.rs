@@ -16,7 +16,7 @@ use crate::report::Graph;
 /// colours tell what it does to each resource; what it deletes is no longer declared and has no arrows.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  ipai -C stacks/ops graph | dot -Tpng -o stack.png\n  ipai graph reviewed.plan --format mermaid"
+    after_help = "Examples:\n  ipai -C stacks/ops graph | dot -Tpng -o stack.png\n  ipai graph reviewed.plan --format mermaid\n  ipai graph reviewed.plan --format svg > plan.svg"
 )]
 pub(super) struct Arguments {
     /// Draw this saved plan.
@@ -33,6 +33,8 @@ enum Format {
     Dot,
     /// Mermaid, which GitHub draws in a block of that name.
     Mermaid,
+    /// A picture, for a browser or a page.
+    Svg,
 }
 
 pub(super) fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
@@ -43,6 +45,7 @@ pub(super) fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
     run.print(&match arguments.format {
         Format::Dot => graph.dot(),
         Format::Mermaid => graph.mermaid(),
+        Format::Svg => graph.svg(),
     });
     Ok(exit::OK)
 }

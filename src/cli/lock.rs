@@ -15,8 +15,12 @@ use crate::report;
 /// A run that changes something holds the lock from before its first look to its end. It is a TXT record in the
 /// stack's first DNS zone; a stack without one has it on its oldest host. It lapses within a minute after its holder died.
 #[derive(Debug, clap::Subcommand)]
+#[command(after_help = "Examples:\n  ipai lock status\n  ipai lock release")]
 pub(super) enum Command {
     /// Show who holds the stack's lock, since when and why.
+    #[command(
+        after_help = "Examples:\n  ipai -C stacks/ops lock status\n  ipai lock status --json"
+    )]
     Status {
         /// Answer in JSON.
         #[arg(long)]
@@ -25,6 +29,9 @@ pub(super) enum Command {
     /// Remove a lapsed lock, or the one of a run that is named.
     ///
     /// A live lock of another run is refused; `ipai unlock` removes any.
+    #[command(
+        after_help = "Examples:\n  ipai lock release             # one that has lapsed\n  ipai lock release 7f3a9c21    # the one of this run"
+    )]
     Release {
         /// The run whose lock it is, as `ipai lock status` shows it.
         run: Option<String>,
@@ -38,6 +45,7 @@ pub(super) enum Command {
 ///
 /// A run that still lives notices within seconds and begins nothing new.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  ipai -C stacks/ops unlock")]
 pub(super) struct UnlockArguments {
     /// Do not ask.
     #[arg(long, short = 'y', visible_alias = "auto-approve")]

@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 
 use ipai_core::lock::{Found, LONGEST_LEASE, Moment, Note};
 use ipai_core::{Action, Plan, Verb};
+use tracing::Instrument;
 
-use super::apply::Consent;
 use super::keeper::Keeper;
 use super::world::World;
-use super::{Failed, Outcome, Run, exit, signals};
+use super::{Ending, Failed, Outcome, Run, exit, signals};
 use crate::edges::Edges;
 use crate::lock::{Held, NotTaken, take};
+use crate::log::phase;
 use crate::report;
 
 /// Between two words on a wait that goes on.
@@ -34,7 +35,7 @@ pub(super) struct Locking {
 }
 
 /// Reads `0`, `300ms`, `30s`, `5m` or `1h`.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let number: u64 = digits.parse().map_err(|_| "write a number and ms, s, m or h")?;
     let milliseconds = match &text[digits.len()..] {
@@ -49,11 +50,21 @@ fn duration(text: &str) -> Result<Duration, String> {
     milliseconds.filter(|m| *m <= most).map(Duration::from_millis).ok_or("at most a week".into())
 }
 
+/// How a refusal is told besides on standard error.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Telling {
+    /// As JSON on standard output too.
+    pub(super) json: bool,
+    /// By an exit code of its own.
+    pub(super) detailed: bool,
+}
+
 /// Does a command's work while this run holds the stack's lock.
 pub(super) async fn locked(
     run: &Run<'_>,
     world: &World,
-    consent: &Consent,
+    locking: &Locking,
+    telling: Telling,
     work: impl Future<Output = Outcome>,
 ) -> Outcome {
     let _watch = signals::watch(&world.stop);
@@ -68,12 +79,12 @@ pub(super) async fn locked(
             return in_time(world, work).await;
         }
     };
-    let locking = &consent.locking;
     let note = note(locking, run.edges)?;
     let place = store.place();
     let teller = Teller { run, place: &place, told: Mutex::new(None) };
     let waiting = |by: &Found, now: Option<Moment>| teller.tell(by, now);
-    match take(&store, &note, locking.lock_timeout, &waiting, &world.stop).await {
+    let taking = take(&store, &note, locking.lock_timeout, &waiting, &world.stop);
+    match taking.instrument(phase("lock")).await {
         Ok(held) => {
             world.stop.fence(held.fence().clone());
             if let Some(home) = home {
@@ -85,12 +96,15 @@ pub(super) async fn locked(
         Err(NotTaken::Failed(error)) => Err(run.remote(&[error])),
         Err(NotTaken::Held(by, now)) => {
             let text = refusal(run, &place, by.as_deref(), now);
-            if consent.json {
-                let message =
+            let failed = Failed::new(text).ending(Ending::Locked, telling.detailed);
+            if telling.json {
+                let mut message =
                     report::locked_message(&place, by.as_deref(), now, Some(&super::now()));
-                run.print(&format!("{}\n", report::json_text(&message, false)));
+                run.begin_stream(&super::now());
+                message["exit_code"] = failed.code.into();
+                run.feed_end(&message);
             }
-            Err(Failed::new(text).with_code(exit::LOCKED, consent.detailed_exitcode))
+            Err(failed)
         }
     }
 }
@@ -121,7 +135,7 @@ async fn under(
         }
     };
     let limit = if world.stop.code().is_some() { HASTE } else { PATIENCE };
-    if let Err(error) = held.release(limit).await {
+    if let Err(error) = held.release(limit).instrument(phase("unlock")).await {
         let seconds = LONGEST_LEASE.as_secs();
         run.say(&format!(
             "warning: the stack's lock could not be given back: {error}\n  it lapses by itself within about {seconds} s"
@@ -137,14 +151,14 @@ async fn in_time(world: &World, work: impl Future<Output = Outcome>) -> Outcome 
         outcome = work => outcome,
         code = world.stop.overdue() => {
             let text = "error: stopped before the end; the next plan shows what is left to do";
-            Err(Failed { code, text: text.to_owned() })
+            Err(Failed { code, ..Failed::new(text) })
         }
     }
 }
 
 /// A command that was stopped before it changed anything.
 pub(super) fn stopped(code: u8) -> Failed {
-    Failed { code, text: "Stopped. Nothing was changed.".to_owned() }
+    Failed { code, ..Failed::new("Stopped. Nothing was changed.") }
 }
 
 /// Says so when a plan takes the lock's own host away, and does not let the plan fail for it.

@@ -7,7 +7,7 @@ use ipai_core::desired::{DesiredState, compile};
 use ipai_core::{Address, Diagnostic, Events, LiveState, Outputs, diagnostic};
 
 use super::progress::Progress;
-use super::world::World;
+use super::world::{Planned, World};
 use super::{Failed, Run};
 use crate::observe::observe;
 use crate::providers::{ComposeProject, projects};
@@ -45,7 +45,7 @@ impl World {
     ) -> Result<Places, Failed> {
         let observers: Vec<_> =
             self.observers.iter().filter(|o| which(o.as_ref())).cloned().collect();
-        let events: Arc<dyn Events> = Arc::new(Progress::new(run.talk, false));
+        let events: Arc<dyn Events> = Arc::new(Progress::new(run, false));
         let live: LiveState = observe(&self.loaded, &observers, &events)
             .await
             .map_err(|errors| run.remote(&errors))?;
@@ -56,6 +56,12 @@ impl World {
 }
 
 impl Places {
+    /// What a look at everything has shown.
+    pub(super) fn of(planned: &Planned) -> Self {
+        let desired = planned.proposal.desired.clone();
+        Self { projects: projects(&desired.resources), desired, outputs: planned.live.outputs() }
+    }
+
     /// The project of a service; `PROJECT/SERVICE` names both where several projects have one of that name.
     pub(super) fn service<'a>(
         &'a self,

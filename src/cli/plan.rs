@@ -1,21 +1,24 @@
 //! `ipai plan`
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use ipai_core::exposure::{Exposed, Turn};
 use ipai_core::plan::{Options, Plan, SavedPlan};
 use ipai_core::{Address, Diagnostic, Sources};
+
+use serde_json::Value as Json;
 
 use super::form::{Form, Format};
 use super::progress::Progress;
 use super::world::World;
-use super::{Failed, Outcome, Run, exit, now, parse_addresses};
+use super::{Ending, Failed, Outcome, Run, now, parse_addresses};
 use crate::report::{self, PlanFacts, PlanOptions};
 
 /// Show what apply would do; changes nothing.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  ipai -C stacks/ops plan\n  ipai plan --out reviewed.plan && ipai apply reviewed.plan\n  ipai plan --detailed-exitcode   # 0 nothing to do, 2 changes, 1 error\n  ipai plan --format markdown     # for a comment on a pull request"
+    after_help = "Examples:\n  ipai -C stacks/ops plan\n  ipai plan --out reviewed.plan && ipai apply reviewed.plan\n  ipai plan --detailed-exitcode   # 0 nothing to do, 2 changes, 1 error\n  ipai plan --format markdown     # for a comment on a pull request\n  ipai plan --format html > plan.html   # a page to open or to attach to a review"
 )]
 pub(super) struct Arguments {
     /// Save the plan for `ipai apply FILE`.
@@ -28,6 +31,13 @@ pub(super) struct Arguments {
     detailed_exitcode: bool,
     #[command(flatten)]
     subset: Subset,
+}
+
+impl Arguments {
+    /// What `apply --dry-run` asks for.
+    pub(super) fn dry(subset: &Subset, json: bool, detailed_exitcode: bool) -> Self {
+        Self { out: None, form: Form::of(json), detailed_exitcode, subset: subset.clone() }
+    }
 }
 
 /// Which part of the stack, and what to replace.
@@ -74,35 +84,55 @@ pub(super) fn must_be_known<'a>(
 pub(super) async fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
     let world = World::open(run).await?;
     let options = arguments.subset.options(run, &world)?;
-    let progress = Progress::new(run.talk, false);
+    let progress = Progress::new(run, false);
     let planned = world.plan(run, &options, &progress).await;
+    let mut problems = Json::Array(Vec::new());
     if let Ok(planned) = &planned {
-        run.say_all(&planned.proposal.problems, &world.loaded.sources);
+        let found = &planned.proposal.problems;
+        run.say_all(found, &world.loaded.sources);
+        problems = report::diagnostics_json(found, &world.loaded.sources);
     }
     let exposure = planned.as_ref().map(|planned| planned.exposure(&world)).unwrap_or_default();
     world.close().await;
     let plan = planned?.proposal.plan;
-    let code = exit_code(&plan, arguments.detailed_exitcode);
+    let code = Ending::of_plan(&plan).code(arguments.detailed_exitcode);
+    // Before the plan is shown: it tells the exit code, and this may change it.
+    arguments.out.iter().try_for_each(|path| save(run, &plan, path))?;
+    print(run, arguments.form.format(), &plan, &exposure, problems, code);
+    arguments.out.iter().for_each(|path| tell_saved(run, path));
+    Ok(code)
+}
+
+fn print(
+    run: &Run<'_>,
+    form: Format,
+    plan: &Plan,
+    exposure: &[(Exposed, Turn)],
+    problems: Json,
+    code: u8,
+) {
     let options = PlanOptions::calling(run.ipai());
-    run.print(&match arguments.form.format() {
+    let text = match form {
         Format::Json => {
-            let mut document = document(&plan, code);
-            document["exposure"] = report::exposure_json(&exposure);
+            let mut document = document(plan, code);
+            document["diagnostics"] = problems;
+            document["exposure"] = report::exposure_json(exposure);
             format!("{}\n", report::json_text(&document, true))
         }
         Format::Markdown => {
             let all = run.command("plan -v");
-            report::plan_markdown(&plan, &exposure, &run.output, &options, &all)
+            report::plan_markdown(plan, exposure, &run.output, &options, &all)
         }
         Format::Text => {
-            report::plan_text(&plan, &run.output, &options)
-                + &report::exposure_text(&exposure, &run.output)
+            report::plan_text(plan, &run.output, &options)
+                + &report::exposure_text(exposure, &run.output)
         }
-    });
-    if let Some(path) = &arguments.out {
-        save(run, &plan, path)?;
-    }
-    Ok(code)
+        Format::Html => {
+            run.print_by(|output| report::plan_html(output, plan, exposure, &options));
+            return;
+        }
+    };
+    run.print(&text);
 }
 
 /// The plan in Terraform's shape.
@@ -123,29 +153,22 @@ fn document(plan: &Plan, exit_code: u8) -> serde_json::Value {
     report::plan_json(plan, &facts, &Sources::default())
 }
 
-/// With `--detailed-exitcode`: 2 for changes, 5 when something foreign is in the way. Else a conflict is an error and
-/// everything else is well.
-pub(super) fn exit_code(plan: &Plan, detailed: bool) -> u8 {
-    match (plan.conflicts.is_empty(), plan.is_empty(), detailed) {
-        (false, _, true) => exit::GUARD,
-        (false, _, false) => exit::ERROR,
-        (true, false, true) => exit::CHANGES,
-        _ => exit::OK,
-    }
-}
-
-fn save(run: &Run<'_>, plan: &Plan, path: &PathBuf) -> Result<(), Failed> {
+fn save(run: &Run<'_>, plan: &Plan, path: &Path) -> Result<(), Failed> {
     let text = SavedPlan::new(plan.clone(), env!("CARGO_PKG_VERSION")).to_text();
     std::fs::write(path, text).map_err(|error| {
         run.trouble(
             &Diagnostic::error("The plan cannot be saved")
                 .detail(format!("{}: {error}", path.display())),
         )
-    })?;
-    run.say(&format!(
-        "\nSaved the plan to {}. To do exactly this:\n  {}",
-        path.display(),
-        run.command(&format!("apply {}", super::shell_word(&path.display().to_string())))
-    ));
-    Ok(())
+    })
+}
+
+fn tell_saved(run: &Run<'_>, path: &Path) {
+    let shown = path.display().to_string();
+    // Where a program reads along, it knows what comes next.
+    if run.edges.variable("IPAI_IN_AUTOMATION").is_some() {
+        return run.say(&format!("\nSaved the plan to {shown}."));
+    }
+    let next = run.command(&format!("apply {}", super::shell_word(&shown)));
+    run.say(&format!("\nSaved the plan to {shown}. To do exactly this:\n  {next}"));
 }

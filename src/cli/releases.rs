@@ -16,7 +16,7 @@ use crate::report;
 
 /// List what each host can go back to: the states in which all was well, with their files and images.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  ipai releases\n  ipai rollback 3")]
+#[command(after_help = "Examples:\n  ipai -C stacks/ops releases\n  ipai rollback 3")]
 pub(super) struct Arguments {
     /// Print it as JSON.
     #[arg(long)]

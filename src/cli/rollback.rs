@@ -8,12 +8,12 @@ use ipai_core::release::{ImageChange, Kept, Release, postgres_way};
 use ipai_core::{Address, Diagnostic, Event, Events, Fault, RemoteError, Verb};
 use serde_json::json;
 
-use super::apply::Consent;
+use super::apply::{AUTO_APPROVE, Consent};
 use super::places::Places;
 use super::progress::Progress;
 use super::releases::{Host, hosts};
 use super::world::World;
-use super::{Failed, Outcome, Run, exit, parse_addresses};
+use super::{Ending, Failed, Outcome, Run, exit, parse_addresses};
 use crate::apply::Stoppable;
 use crate::report;
 
@@ -65,9 +65,8 @@ async fn rollback(run: &Run<'_>, world: &World, arguments: &Arguments) -> Outcom
         run.print(&report::clean(&format!("{head}\n{lines}")));
     }
     guard(run, &places, &host, target, consent)?;
-    if !consent.auto_approve {
-        ask(run, world, consent).await?;
-    }
+    let question = "Do you want to go back?";
+    consent.approve(run, &world.stop, question, "yes", AUTO_APPROVE).await?;
     let result = go(run, world, &places, &host, target.id, consent).await;
     conclude(run, world, &host, target.id, consent, result)
 }
@@ -149,7 +148,7 @@ fn guard(
 ) -> Result<(), Failed> {
     let refuse = |text: String| {
         Err(Failed::new(report::clean(&text).into_owned())
-            .with_code(exit::GUARD, consent.detailed_exitcode))
+            .ending(Ending::Guarded, consent.detailed_exitcode))
     };
     let changed = host.kept.changed_images(to);
     if let Some((change, (from, then))) =
@@ -192,16 +191,6 @@ pub(super) fn migrates<'a>(
     Some((resource.address.clone(), resource.texts("migrates")))
 }
 
-async fn ask(run: &Run<'_>, world: &World, consent: &Consent) -> Result<(), Failed> {
-    let instead = "pass --auto-approve";
-    if consent.no_input || consent.json {
-        return Err(Failed::new(format!(
-            "error: not approved, so nothing was changed\n  hint: {instead}"
-        )));
-    }
-    run.confirm_unless(&world.stop, "Do you want to go back?", "yes", instead).await
-}
-
 async fn go(
     run: &Run<'_>,
     world: &World,
@@ -212,10 +201,10 @@ async fn go(
 ) -> Result<(), RemoteError> {
     let project = places.projects.iter().find(|project| project.home == host.home);
     let address = project.map_or(&host.home, |project| &project.address);
-    let progress = Progress::new(run.talk, consent.json);
+    let progress = Progress::new(run, consent.json);
     let events: Arc<dyn Events> = Arc::new(progress.clone());
     let events = Stoppable { events, stop: world.stop.clone() };
-    let heartbeat = progress.heartbeat();
+    let heartbeat = progress.heartbeat(None);
     events.event(Event::Started { address: address.clone(), verb: Verb::Update });
     let result = tokio::select! {
         biased;
@@ -250,21 +239,15 @@ fn conclude(
     consent: &Consent,
     result: Result<(), RemoteError>,
 ) -> Outcome {
-    let code = match (&result, world.stop.code()) {
-        (Ok(()), _) if consent.detailed_exitcode => exit::CHANGES,
-        (Ok(()), _) => exit::OK,
-        (Err(_), Some(code)) => code,
-        (Err(error), None) if consent.detailed_exitcode && error.fault == Fault::Returned => {
-            exit::RETURNED
-        }
-        (Err(_), None) => exit::ERROR,
-    };
+    let returned = result.as_ref().is_err_and(|error| error.fault == Fault::Returned);
+    let ending = Ending::of_work(result.is_ok(), returned, world.stop.code());
+    let code = ending.code(consent.detailed_exitcode);
     if consent.json {
         let document = json!({
             "type": "rollback", "host": host.home, "release": to, "exit_code": code,
             "error": result.as_ref().err().map(ToString::to_string),
         });
-        run.print(&format!("{}\n", report::json_text(&document, false)));
+        run.feed_end(&document);
     }
     match result {
         Err(error) => Err(Failed { code, ..run.remote(&[error]) }),

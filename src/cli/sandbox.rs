@@ -9,8 +9,12 @@ use crate::sandbox::{self, Kind, Sandbox};
 
 /// The simulated cloud that `--sandbox` uses.
 #[derive(Debug, clap::Subcommand)]
+#[command(
+    after_help = "Examples:\n  ipai -C stacks/ops --sandbox apply --auto-approve\n  ipai -C stacks/ops sandbox info\n  ipai -C stacks/ops sandbox reset"
+)]
 pub(super) enum Command {
     /// Run the simulated cloud in the foreground and print the variables that point programs at it.
+    #[command(after_help = "Examples:\n  ipai sandbox serve --port 8080 --zone example.org")]
     Serve {
         /// The HTTP port on 127.0.0.1; 0 takes a free one.
         #[arg(long, default_value_t = 0)]
@@ -20,9 +24,19 @@ pub(super) enum Command {
         zones: Vec<String>,
     },
     /// Forget the simulated world and everything in it.
+    #[command(after_help = "Examples:\n  ipai -C stacks/ops sandbox reset")]
     Reset,
     /// Say where the simulated world is kept.
+    #[command(after_help = "Examples:\n  ipai -C stacks/ops sandbox info")]
     Info,
+    /// Lose droplets at once and for good, as when a server is gone: to try `ipai rebuild`.
+    #[command(
+        after_help = "Examples:\n  ipai -C stacks/ops sandbox lose && ipai -C stacks/ops --sandbox rebuild"
+    )]
+    Lose {
+        /// The droplet's name; all of them when it is left out.
+        name: Option<String>,
+    },
 }
 
 pub(super) async fn run(run: &Run<'_>, command: &Command) -> Outcome {
@@ -35,7 +49,27 @@ pub(super) async fn run(run: &Run<'_>, command: &Command) -> Outcome {
             Ok(exit::OK)
         }
         Command::Reset => reset(run, &folder).await,
+        Command::Lose { name } => lose(run, name.as_deref()).await,
     }
+}
+
+async fn lose(run: &Run<'_>, name: Option<&str>) -> Outcome {
+    let folder = sandbox::folder(&run.global.folder, run.edges);
+    let kind = run.global.sandbox.unwrap_or(Kind::Embedded);
+    let started = Sandbox::start(&folder, kind, Vec::new(), 0, run.edges).await;
+    let sandbox = started.map_err(|error| sandbox_failed(run, &error))?;
+    let lost = sandbox.lose(name).await;
+    sandbox.stop().await;
+    let lost = lost.map_err(|error| sandbox_failed(run, &error))?;
+    if lost.is_empty() {
+        let problem =
+            Diagnostic::error("No such droplet").detail("The sandbox has none of that name.");
+        return Err(run.problem(
+            problem.hint("a running `ipai sandbox serve` keeps its world to itself; stop it first"),
+        ));
+    }
+    run.print(&format!("Lost: {}.\n", lost.join(", ")));
+    Ok(exit::OK)
 }
 
 async fn serve(run: &Run<'_>, port: u16, zones: Vec<String>) -> Outcome {
@@ -49,7 +83,7 @@ async fn serve(run: &Run<'_>, port: u16, zones: Vec<String>) -> Outcome {
     run.print(&format!(
         "export DIGITALOCEAN_API_URL={}\nexport DIGITALOCEAN_TOKEN=sandbox\nexport CLOUDFLARE_BASE_URL={}\nexport CLOUDFLARE_API_TOKEN=sandbox\nexport IPAI_SSH_PORT={}\nexport IPAI_SSH_IDENTITY={}\n",
         addresses.digitalocean_url,
-        addresses.cloudflare_url,
+        addresses.cloudflare_url.trim_end_matches('/'),
         addresses.ssh_port,
         folder.join(sandbox::CLIENT_KEY).display(),
     ));

@@ -24,19 +24,33 @@ use crate::vault::{UNREADABLE, Vault};
 
 /// The stack's secrets: encrypted in its folder, for the people and jobs that are its recipients.
 #[derive(Debug, clap::Subcommand)]
+#[command(
+    after_help = "Examples:\n  ipai -C stacks/ops secrets init\n  ipai -C stacks/ops secrets set smtp_password\n  ipai -C stacks/ops secrets audit"
+)]
 pub(super) enum Command {
     /// Make the stack's secret file, and an age identity for you if you have none.
+    #[command(after_help = "Examples:\n  ipai -C stacks/ops secrets init")]
     Init,
     /// List the stack's secrets and where each comes from; never their values.
+    #[command(
+        after_help = "Examples:\n  ipai -C stacks/ops secrets list\n  ipai --env staging secrets list"
+    )]
     List,
     /// Store a secret: asked for on a terminal and not shown, else read from standard input.
+    #[command(
+        after_help = "Examples:\n  ipai secrets set smtp_password\n  ipai secrets set smtp_password < password.txt"
+    )]
     Set {
         /// The secret's name.
         name: String,
     },
     /// Edit the stored secrets in $VISUAL or $EDITOR.
+    #[command(after_help = "Examples:\n  ipai -C stacks/ops secrets edit")]
     Edit,
     /// Make the generated secrets that do not exist yet, instead of leaving that to the next apply.
+    #[command(
+        after_help = "Examples:\n  ipai secrets generate\n  ipai secrets generate n8n_encryption_key"
+    )]
     Generate {
         /// Only these.
         names: Vec<String>,
@@ -44,6 +58,7 @@ pub(super) enum Command {
     /// Give secrets new values: generated ones are made anew, stored ones are asked for or read from standard input.
     ///
     /// What is made from them, such as a password's hash, follows. The next plan shows what the new values touch.
+    #[command(after_help = "Examples:\n  ipai secrets rotate n8n_db_password && ipai plan")]
     Rotate {
         /// The secrets' names.
         #[arg(required = true)]
@@ -52,8 +67,10 @@ pub(super) enum Command {
     /// Look for missing, unused, weak, reused and stale secrets, and for secrets in the clear.
     ///
     /// Exits with 1 when there is any.
+    #[command(after_help = "Examples:\n  ipai -C stacks/ops secrets audit")]
     Audit,
     /// Print a secret; refused without --reveal.
+    #[command(after_help = "Examples:\n  ipai secrets get superset_admin_password --reveal")]
     Get {
         /// The secret's name.
         name: String,
@@ -62,6 +79,7 @@ pub(super) enum Command {
         reveal: bool,
     },
     /// Remove a secret from the stack's file.
+    #[command(after_help = "Examples:\n  ipai secrets remove smtp_password")]
     Remove {
         /// The secret's name.
         name: String,
@@ -73,15 +91,25 @@ pub(super) enum Command {
 
 /// Who can decrypt the file.
 #[derive(Debug, clap::Subcommand)]
+#[command(
+    after_help = "Examples:\n  ipai secrets recipients list\n  ipai secrets recipients add age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
+)]
 pub(super) enum Recipients {
     /// List them.
+    #[command(after_help = "Examples:\n  ipai -C stacks/ops secrets recipients list")]
     List,
     /// Add a public key: `age1…` or `ssh-ed25519 …`.
+    #[command(
+        after_help = "Examples:\n  ipai secrets recipients add age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
+    )]
     Add {
         /// The public key.
         key: String,
     },
     /// Remove a public key; every value is encrypted anew to those who remain.
+    #[command(
+        after_help = "Examples:\n  ipai secrets recipients remove age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
+    )]
     Remove {
         /// The public key.
         key: String,
@@ -90,6 +118,7 @@ pub(super) enum Recipients {
         force: bool,
     },
     /// Encrypt every value anew that is encrypted to others than the file lists.
+    #[command(after_help = "Examples:\n  ipai secrets recipients reseal")]
     Reseal,
 }
 
@@ -126,6 +155,7 @@ fn choice(run: &Run<'_>) -> Result<Choice, Failed> {
         environment: run.global.environment.clone(),
         variables: run.variables(),
         sandbox,
+        ..Choice::default()
     })
 }
 

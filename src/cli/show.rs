@@ -6,12 +6,15 @@ use ipai_core::plan::SavedPlan;
 use ipai_core::{Diagnostic, StackId};
 
 use super::form::{Form, Format};
-use super::plan::{exit_code, json};
+use super::plan::json;
 use super::{Failed, Outcome, Run, exit, shell_word};
 use crate::report::{self, PlanOptions};
 
 /// Show a saved plan.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  ipai show reviewed.plan\n  ipai show reviewed.plan --format markdown    # for a comment on a pull request"
+)]
 pub(super) struct Arguments {
     /// The plan file.
     file: PathBuf,
@@ -19,18 +22,30 @@ pub(super) struct Arguments {
     form: Form,
 }
 
+impl Arguments {
+    /// What `apply FILE --dry-run` asks for.
+    pub(super) fn dry(file: &Path, json: bool) -> Self {
+        Self { file: file.to_owned(), form: Form::of(json) }
+    }
+}
+
 pub(super) fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
     let saved = read(run, &arguments.file, None)?;
     let (plan, options) = (&saved.plan, PlanOptions::default());
-    run.print(&match arguments.form.format() {
-        Format::Json => json(plan, exit_code(plan, true)),
+    let text = match arguments.form.format() {
+        Format::Json => json(plan, exit::OK),
         Format::Text => report::plan_text(plan, &run.output, &options),
+        Format::Html => {
+            run.print_by(|output| report::plan_html(output, plan, &[], &options));
+            return Ok(exit::OK);
+        }
         Format::Markdown => {
             let file = shell_word(&arguments.file.display().to_string());
             let all = format!("ipai show -v {file}");
             report::plan_markdown(plan, &[], &run.output, &options, &all)
         }
-    });
+    };
+    run.print(&text);
     Ok(exit::OK)
 }
 

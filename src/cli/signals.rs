@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 
+use crate::bars;
 use crate::hidden;
 use crate::stop::Stop;
 
@@ -42,14 +43,14 @@ pub(super) fn watch(stop: &Stop) -> Watch {
             }
             asked = true;
             stop.request(code);
-            eprintln!(
-                "Stopping: nothing new begins, what runs may finish for some seconds. Once more to stop at once."
-            );
-            // A thread of its own fires even when everything else is stuck.
+            // A thread of its own fires even when everything else is stuck, the terminal too.
             std::thread::spawn(move || {
                 std::thread::sleep(LAST_RESORT);
                 hidden::end(code);
             });
+            bars::say(
+                "Stopping: nothing new begins, what runs may finish for some seconds. Once more to stop at once.",
+            );
         }
     }))
 }

@@ -6,6 +6,8 @@ use ipai_core::plan::{Options, Plan, Verb};
 use ipai_core::{Address, LiveResource, LiveState, Value};
 use serde_json::json;
 
+use super::backup;
+use super::places::Places;
 use super::progress::Progress;
 use super::world::{Planned, World};
 use super::{Outcome, Run, exit};
@@ -20,6 +22,7 @@ const SOON: i64 = 14;
 ///
 /// Exits with 1 when something has drifted, is missing, or fails its check.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  ipai -C stacks/ops status\n  ipai status --json")]
 pub(super) struct Arguments {
     /// Print it as JSON.
     #[arg(long)]
@@ -28,7 +31,7 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
     let world = World::open(run).await?;
-    let progress = Progress::new(run.talk, false);
+    let progress = Progress::new(run, false);
     let planned = world.plan(run, &Options::default(), &progress).await;
     let checked = match &planned {
         Ok(planned) => {
@@ -46,17 +49,23 @@ pub(super) async fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
         Ok(planned) => containers(&world, planned).await,
         Err(_) => Vec::new(),
     };
+    let age = match &planned {
+        Ok(planned) => backup::age::if_any(run, &world, &Places::of(planned)).await,
+        Err(_) => None,
+    };
     world.close().await;
     let Planned { proposal, live } = planned?;
-    let ill = checked.iter().any(|checked| matches!(checked.outcome, CheckOutcome::Failed(_)));
+    let stale = age.as_ref().is_some_and(|age| !age.is_well());
+    let ill =
+        stale || checked.iter().any(|checked| matches!(checked.outcome, CheckOutcome::Failed(_)));
     let healthy = proposal.plan.is_empty() && !ill;
     if arguments.json {
-        run.print(&format!(
-            "{}\n",
-            document(&proposal.plan, &live, &checked, &containers, healthy)
-        ));
+        let mut document = document(&proposal.plan, &live, &checked, &containers, healthy);
+        document["backup"] = json!(age.as_ref().map(backup::age::Age::document));
+        run.print(&format!("{document}\n"));
     } else {
-        run.print(&text(run, &proposal.plan, &live, &checked, &containers));
+        let backup = age.as_ref().map(backup::age::Age::line);
+        run.print(&text(run, &proposal.plan, &live, &checked, &containers, backup));
     }
     Ok(if healthy { exit::OK } else { exit::ERROR })
 }
@@ -115,6 +124,7 @@ fn text(
     live: &LiveState,
     checks: &[Checked],
     containers: &[(Address, Seen)],
+    backup: Option<String>,
 ) -> String {
     let mut lines = vec![format!("Stack {}", plan.stack), String::new()];
     let mut resources: Vec<&LiveResource> = live.resources.iter().collect();
@@ -150,10 +160,12 @@ fn text(
         };
         lines.extend(checks.iter().map(line));
     }
+    lines.extend(backup.map(|line| format!("  {line}")));
     let changes = plan.effective().count();
     lines.push(String::new());
     lines.push(match changes {
         0 => "Everything is as the stack wants it.".into(),
+        1 => format!("1 resource differs from the stack: {} shows how.", run.command("plan")),
         n => format!("{n} resources differ from the stack: {} shows how.", run.command("plan")),
     });
     lines.join("\n") + "\n"

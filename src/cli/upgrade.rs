@@ -11,7 +11,7 @@ use ipai_core::plan::Options;
 use super::apply::{Consent, carry_out};
 use super::progress::Progress;
 use super::world::World;
-use super::{Failed, Outcome, Run, exit};
+use super::{Ending, Failed, Outcome, Run, exit};
 use crate::report::{self, PlanOptions};
 use edit::Edit;
 use find::{Holder, find};
@@ -67,7 +67,7 @@ async fn run_in(run: &Run<'_>, world: &mut World, arguments: &Arguments) -> Outc
             "note: {image} is not locked yet: it is deployed by its tag alone until ipai images --lock has asked for its digest"
         ));
     }
-    let (options, progress) = (Options::default(), Progress::new(run.talk, arguments.consent.json));
+    let (options, progress) = (Options::default(), Progress::new(run, arguments.consent.json));
     let before = world.plan(run, &options, &progress).await?.proposal.plan.fingerprint();
     let _ = world.loaded.variables.insert(holder.variable.clone(), holder.new.clone());
     if arguments.plan_only {
@@ -76,7 +76,7 @@ async fn run_in(run: &Run<'_>, world: &mut World, arguments: &Arguments) -> Outc
         run.print(&report::plan_text(plan, &run.output, &PlanOptions::calling(run.ipai())));
         run.print(&report::exposure_text(&planned.exposure(world), &run.output));
         run.say("Nothing was changed, the stack's file included.");
-        return Ok(super::plan::exit_code(plan, arguments.consent.detailed_exitcode));
+        return Ok(Ending::of_plan(plan).code(arguments.consent.detailed_exitcode));
     }
     let edit =
         Edit::make(run, &world.loaded.sources, &holder).map_err(|problem| run.trouble(&problem))?;

@@ -34,6 +34,7 @@ pub(super) fn consent(locking: Locking, detailed_exitcode: bool) -> Consent {
         auto_approve: true,
         no_input: true,
         data_loss: Vec::new(),
+        without_backup: Vec::new(),
         json: false,
         detailed_exitcode,
         locking,
@@ -132,7 +133,12 @@ async fn follow(run: &Run<'_>, mut stream: Stream, deed: &Deed<'_>) -> Result<()
     }
 }
 
-async fn sites_answer(run: &Run<'_>, world: &World, places: &Places) -> Result<bool, Failed> {
+/// Asks the sites until they answer as their checks want.
+pub(super) async fn sites_answer(
+    run: &Run<'_>,
+    world: &World,
+    places: &Places,
+) -> Result<bool, Failed> {
     let reach = world.reach(run).await?;
     let outcomes = tokio::select! {
         biased;

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use ipai_core::backup;
 use ipai_core::desired::compile;
 use ipai_core::exposure::{Exposed, Turn, exposure};
 use ipai_core::plan::{Options, Proposal, lint, propose};
@@ -9,23 +10,29 @@ use ipai_core::{
     Address, Diagnostic, Events, Execute, LiveState, Observe, Pins, RemoteError, Value, diagnostic,
 };
 
+use tracing::Instrument;
+
 use super::locked::stopped;
 use super::progress::Progress;
 use super::{Failed, Run};
 use crate::http_check::Reach;
 use crate::load::{Choice, Loaded, load};
 use crate::lock::Fence;
+use crate::log::phase;
 use crate::observe::observe;
 use crate::providers::{self, Access};
 use crate::sandbox::{self, Sandbox};
 use crate::stop::Stop;
+
+/// What takes long in a plan.
+const LOOKING: &str = "Looking at what exists";
 
 /// Everything that a command on a stack needs.
 pub(super) struct World {
     pub(super) loaded: Loaded,
     pub(super) access: Access,
     pub(super) observers: Vec<Arc<dyn Observe>>,
-    sandbox: Option<Sandbox>,
+    sandbox: Option<Arc<Sandbox>>,
     /// Asked to stop by interrupts, and when the lock is lost.
     pub(super) stop: Stop,
     /// The host that the stack's lock is on, when it is on one.
@@ -40,6 +47,16 @@ pub(super) struct Planned {
 
 /// Reads the stack and contacts nobody.
 pub(super) fn open_stack(run: &Run<'_>) -> Result<Loaded, Failed> {
+    open_as(run, Choice::default())
+}
+
+/// The same to say whether it is well, and nothing of what is in it.
+pub(super) fn open_stack_to_check(run: &Run<'_>) -> Result<Loaded, Failed> {
+    open_as(run, Choice { shows_no_digest: true, ..Choice::default() })
+}
+
+/// The same, or the stack's drill.
+fn open_as(run: &Run<'_>, how: Choice) -> Result<Loaded, Failed> {
     let sandbox = match run.global.sandbox {
         None => None,
         Some(kind) => Some(prepare_sandbox(run, kind)?),
@@ -49,6 +66,7 @@ pub(super) fn open_stack(run: &Run<'_>) -> Result<Loaded, Failed> {
         environment: run.global.environment.clone(),
         variables: run.variables(),
         sandbox,
+        ..how
     };
     load(&choice, providers::types(), run.edges).map_err(|failure| run.failure(&failure))
 }
@@ -88,18 +106,50 @@ impl Planned {
 impl World {
     /// Loads the stack, starts the sandbox if asked for, and gets everybody ready to look. Contacts nobody yet.
     pub(super) async fn open(run: &Run<'_>) -> Result<Self, Failed> {
-        let loaded = open_stack(run)?;
+        let loaded = phase("read").in_scope(|| open_stack(run))?;
         let sandbox = match run.global.sandbox {
             None => None,
-            Some(kind) => Some(start_sandbox(run, kind, &loaded).await?),
+            Some(kind) => {
+                let starting = start_sandbox(run, kind, &loaded).instrument(phase("sandbox"));
+                Some(Arc::new(starting.await?))
+            }
         };
+        Self::with(run, loaded, sandbox, Stop::default())
+    }
+
+    /// The stack's drill: the same resources under another marker, and without names.
+    pub(super) async fn open_drill(run: &Run<'_>) -> Result<Self, Failed> {
+        let mut loaded = open_as(run, Choice { drill: true, ..Choice::default() })?;
+        let sandbox = match run.global.sandbox {
+            None => None,
+            // The world has all zones of the stack, drill or not.
+            Some(kind) => Some(Arc::new(start_sandbox(run, kind, &open_stack(run)?).await?)),
+        };
+        backup::without_names(&mut loaded.stack, &loaded.types);
+        backup::with_names_of_its_own(&mut loaded.stack, &loaded.types);
+        Self::with(run, loaded, sandbox, Stop::default())
+    }
+
+    /// The same stack without its names, in the same world.
+    pub(super) fn nameless(&self, run: &Run<'_>) -> Result<Self, Failed> {
+        let mut loaded = open_stack(run)?;
+        backup::without_names(&mut loaded.stack, &loaded.types);
+        Self::with(run, loaded, self.sandbox.clone(), self.stop.clone())
+    }
+
+    fn with(
+        run: &Run<'_>,
+        loaded: Loaded,
+        sandbox: Option<Arc<Sandbox>>,
+        stop: Stop,
+    ) -> Result<Self, Failed> {
         let folder = sandbox::folder(&run.global.folder, run.edges);
         let addresses = sandbox.as_ref().map(|sandbox| (&sandbox.addresses, folder.as_path()));
         let access = providers::access(&loaded, addresses, run.edges)
             .map_err(|problems| run.problems(&problems, &loaded))?;
         access.remarks().iter().for_each(|remark| run.say(&format!("warning: {remark}")));
         let observers = providers::observers(&access).map_err(|error| run.remote(&[error]))?;
-        let (stop, host_lock) = Default::default();
+        let host_lock = OnceLock::new();
         Ok(Self { loaded, access, observers, sandbox, stop, host_lock })
     }
 
@@ -110,14 +160,31 @@ impl World {
         options: &Options,
         progress: &Progress,
     ) -> Result<Planned, Failed> {
+        self.plan_beside(run, options, progress, None).await
+    }
+
+    /// Plans as if one foreign object, by its id, were not there.
+    pub(super) async fn plan_beside(
+        &self,
+        run: &Run<'_>,
+        options: &Options,
+        progress: &Progress,
+        beside: Option<&str>,
+    ) -> Result<Planned, Failed> {
         let events: Arc<dyn Events> = Arc::new(progress.clone());
+        let looking = run.waiting(LOOKING);
         let observed = tokio::select! {
             observed = observe(&self.loaded, &self.observers, &events) => observed,
             code = self.stop.requested() => return Err(stopped(code)),
         };
-        let live = observed.map_err(|errors| run.remote(&errors))?;
+        drop(looking);
+        let mut live = observed.map_err(|errors| run.remote(&errors))?;
+        live.resources.retain(|resource| beside != Some(resource.id.as_str()));
+        live.foreign.retain(|foreign| beside != Some(foreign.id.as_str()));
         let outputs = live.outputs();
-        let proposal = self.loaded.with_inputs(&outputs, |inputs| propose(inputs, &live, options));
+        let proposal = phase("plan").in_scope(|| {
+            self.loaded.with_inputs(&outputs, |inputs| propose(inputs, &live, options))
+        });
         if diagnostic::any_error(&proposal.problems) {
             return Err(run.problems(&proposal.problems, &self.loaded));
         }
@@ -140,6 +207,7 @@ impl World {
     ) -> Result<LiveState, Failed> {
         let observers = self.observers.iter().filter(|o| o.provider() == provider).cloned();
         let events: Arc<dyn Events> = Arc::new(progress.clone());
+        let _looking = run.waiting(LOOKING);
         let observed = observe(&self.loaded, &observers.collect::<Vec<_>>(), &events).await;
         observed.map_err(|errors| run.remote(&errors))
     }
@@ -177,7 +245,8 @@ impl World {
     /// Ends every connection and stops the sandbox, if this process runs it.
     pub(super) async fn close(self) {
         drop((self.access, self.observers));
-        if let Some(sandbox) = self.sandbox {
+        // The last world of this process takes it down.
+        if let Some(sandbox) = self.sandbox.and_then(Arc::into_inner) {
             sandbox.stop().await;
         }
     }

@@ -26,9 +26,49 @@ pub fn minute_for_people(time: i64) -> String {
     format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02} UTC")
 }
 
+/// Seconds since 1970 of a time in RFC 3339 that is in UTC, such as `2026-11-24T12:00:00Z`; parts of a second are left off.
+#[must_use]
+pub fn seconds_of(time: &str) -> Option<i64> {
+    let number = |from: usize, to: usize| {
+        let digits = time.get(from..to).filter(|text| text.bytes().all(|b| b.is_ascii_digit()))?;
+        digits.parse::<i64>().ok()
+    };
+    let marks = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];
+    let marked = marks.into_iter().all(|(at, mark)| time.as_bytes().get(at) == Some(&mark));
+    let rest = time.get(19..)?;
+    let (fraction, zone) = rest.split_at(rest.len().checked_sub(1)?);
+    let fits = zone == "Z" && (fraction.is_empty() || fraction.starts_with('.'));
+    let (month, day) = (number(5, 7)?, number(8, 10)?);
+    let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
+    let possible = (1..=12).contains(&month)
+        && (1..=31).contains(&day)
+        && hour < 24
+        && minute < 60
+        && second <= 60;
+    let days = days_since_1970(number(0, 4)?, month, day);
+    (marked && fits && possible).then(|| days * 86_400 + hour * 3_600 + minute * 60 + second)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_are_read_as_they_are_written_and_nothing_else_is_a_time() {
+        assert_eq!(seconds_of("1970-01-02T00:00:01Z"), Some(86_401));
+        assert_eq!(seconds_of("2026-11-24T12:00:00.123456789Z"), Some(1_795_521_600));
+        for text in [
+            "",
+            "2026-11-24",
+            "2026-13-24T12:00:00Z",
+            "2026-11-24T12:00:00+01:00",
+            "2026-11-24 12:00:00Z",
+            "2026-11-24T12:00:0xZ",
+            "2026-11-24T1é:00:00Z",
+        ] {
+            assert_eq!(seconds_of(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn both_ways_agree_on_every_day_of_five_centuries() {

@@ -1,5 +1,7 @@
 //! Which ports can be reached from where: what a host's services publish, seen through the firewalls in front of it.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::address::Address;
@@ -78,18 +80,24 @@ pub fn exposure(
     live: &[LiveResource],
     plan: &Plan,
 ) -> Vec<(Exposed, Turn)> {
-    let wanted: Vec<(&Address, &Attributes)> =
+    let verbs: BTreeMap<&Address, Verb> =
+        plan.actions.iter().map(|action| (&action.address, action.verb)).collect();
+    let wanted: BTreeMap<&Address, &Attributes> =
         desired.iter().map(|r| (&r.address, &r.attributes)).collect();
-    let same = |address: &Address| {
-        let action = plan.actions.iter().find(|action| action.address == *address);
-        action.is_some_and(|action| action.verb == Verb::NoOp)
+    // What stays as it is, or is no part of this plan, need not have been fetched with its text; the wanted one is as
+    // near as can be.
+    let stays = |address: &Address| {
+        matches!(verbs.get(address), None | Some(Verb::NoOp | Verb::Adopt | Verb::Forget))
     };
-    // What stays as it is need not have been fetched with its text, which is the wanted one.
-    let found = live.iter().map(|r| {
-        let wanted = desired.iter().find(|d| d.address == r.address).filter(|_| same(&r.address));
-        (&r.address, wanted.map_or(&r.attributes, |d| &d.attributes))
+    let shown = |r: &'_ LiveResource| wanted.get(&r.address).copied().filter(|_| stays(&r.address));
+    let found: BTreeMap<&Address, &Attributes> =
+        live.iter().map(|r| (&r.address, shown(r).unwrap_or(&r.attributes))).collect();
+    let kept = found.iter().filter(|(address, _)| stays(address));
+    let made = wanted.iter().filter(|(address, _)| {
+        matches!(verbs.get(*address), Some(Verb::Create | Verb::Update | Verb::Replace))
     });
-    let (before, after) = (exposed(types, &found.collect::<Vec<_>>()), exposed(types, &wanted));
+    let will: BTreeMap<&Address, &Attributes> = kept.chain(made).map(|(a, r)| (*a, *r)).collect();
+    let (before, after) = (exposed(types, &found), exposed(types, &will));
     let turn = |e: &Exposed| if before.contains(e) { Turn::Stays } else { Turn::Opens };
     let mut all: Vec<(Exposed, Turn)> = after.iter().map(|e| (e.clone(), turn(e))).collect();
     let gone = before.iter().filter(|e| !after.contains(e));
@@ -98,7 +106,7 @@ pub fn exposure(
     all
 }
 
-fn exposed(types: &Types, resources: &[(&Address, &Attributes)]) -> Vec<Exposed> {
+fn exposed(types: &Types, resources: &BTreeMap<&Address, &Attributes>) -> Vec<Exposed> {
     let mut openings = Vec::new();
     let mut gates = Vec::new();
     for (address, attributes) in resources {

@@ -3,6 +3,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod address;
+pub mod backup;
 pub mod calendar;
 pub mod called;
 pub mod certificate;
@@ -12,6 +13,7 @@ pub mod desired;
 pub mod diagnostic;
 pub mod exposure;
 pub mod fields;
+pub mod format;
 pub mod hash;
 pub mod image;
 pub mod live;
@@ -25,6 +27,7 @@ pub mod release;
 pub mod resource;
 pub mod secret;
 pub mod sections;
+pub mod snapshot;
 pub mod stack;
 pub mod steps;
 pub mod template;

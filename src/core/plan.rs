@@ -19,7 +19,7 @@ use crate::live::{Foreign, Refusal};
 
 pub use compare::{Options, plan};
 pub use lint::lint;
-pub use propose::{Proposal, adopt, forget, propose};
+pub use propose::{Proposal, adopt, adopt_all, forget, propose};
 pub use saved::{SavedPlan, moved};
 
 /// What is done to one resource.

@@ -29,6 +29,11 @@ pub trait ResourceType: Send + Sync {
     fn home(&self) -> Option<&'static str> {
         None
     }
+    /// Tells whether others can live in one: those who look at homes ask every live one, because it may hold what the
+    /// stack no longer names.
+    fn is_home(&self) -> bool {
+        false
+    }
     /// Tells whether deleting one loses data.
     fn holds_data(&self) -> bool {
         false
@@ -42,9 +47,17 @@ pub trait ResourceType: Send + Sync {
     fn openings(&self, _attributes: &Attributes) -> Vec<crate::exposure::Opening> {
         Vec::new()
     }
+    /// Whether its openings cannot be told, because what they stand in is known after apply alone.
+    fn hides_openings(&self, _attributes: &Attributes) -> bool {
+        false
+    }
     /// What it lets through to hosts, when it keeps everything else out.
     fn gate(&self, _attributes: &Attributes) -> Option<crate::exposure::Gate> {
         None
+    }
+    /// Tells whether others are led to the stack by one: where it is brought up unseen, there is none.
+    fn leads_here(&self) -> bool {
+        false
     }
     /// Tells whether deletions run beside creations (one batch) instead of after everything else.
     fn deletes_early(&self) -> bool {

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::address::{Address, MAX_NAME, StackId, is_name};
+use crate::backup::{self, Backup};
 use crate::diagnostic::{Diagnostic, Span, nearest};
 use crate::fields::{Fields, unknown_key, wrong_type};
 use crate::resource::Types;
+use crate::sections::WAYS;
 use crate::tree::{self, Data, Node, Table};
 
 /// A stack as written.
@@ -31,6 +33,8 @@ pub struct Stack {
     pub checks: BTreeMap<String, (Span, Table)>,
     /// What it hands over to others, by name, not yet rendered.
     pub outputs: BTreeMap<String, (Span, Table)>,
+    /// What is kept of it; its resources are among the others.
+    pub backup: Option<Backup>,
 }
 
 /// How ipai logs in on the stack's hosts.
@@ -121,7 +125,7 @@ impl Generate {
 /// What a generated password must be worth, reckoned downwards: below, it can be guessed offline.
 const FEWEST_BITS: usize = 64;
 
-const SECTIONS: [&str; 6] = ["stack", "var", "ssh", "secret", "check", "output"];
+const SECTIONS: [&str; 7] = ["stack", "var", "ssh", "secret", "check", "output", "backup"];
 
 /// Reads a stack's files: the main one, then overlays in the order in which they are laid over it.
 /// Gives back what could be read together with everything that is wrong; of broken TOML only what breaks it.
@@ -160,14 +164,19 @@ fn read(
     let secrets = read_secrets(&root, problems);
     let checks = read_named(&root, "check", problems);
     let outputs = read_named(&root, "output", problems);
-    let resources = read_resources(root, types, problems);
+    let kept =
+        section(&root, "backup", problems).map(|(header, table)| (header.clone(), table.clone()));
+    let mut resources = read_resources(root, types, problems);
     let (name, description) = identity?;
     if environment.is_some_and(|env| !is_name(env) || env.contains("--")) {
         let detail = "An environment's name is lower-case letters, digits, `-` and `_`, without `--`; it becomes part of every marker.";
         problems.push(Diagnostic::error("Not an environment name").detail(detail));
     }
     let id = StackId::new(&name, environment);
+    let source = backup::source(&name, environment);
     let environment = environment.map(str::to_owned);
+    let kept = kept.as_ref().map(|(header, table)| (header, table));
+    let backup = kept.and_then(|kept| backup::read(kept, (&id, &source), &mut resources, problems));
     Some(Stack {
         name,
         environment,
@@ -179,7 +188,16 @@ fn read(
         resources,
         checks,
         outputs,
+        backup,
     })
+}
+
+impl Stack {
+    /// The stack whose backups are taken and restored here: its own, or in a drill those of the stack that it is a drill of.
+    #[must_use]
+    pub fn backup_source(&self) -> StackId {
+        backup::source(&self.name, self.environment.as_deref())
+    }
 }
 
 fn section<'a>(
@@ -330,16 +348,29 @@ fn read_secret(
                     .hint("only `generate = \"password\"` takes an `alphabet`")
                     .at(span),
             ),
-            ("password", None) => sources.push(SecretSource::Generate(Generate::Password(length.unwrap_or(40)))),
-            ("hex", None) => sources.push(SecretSource::Generate(Generate::Hex(length.unwrap_or(32)))),
+            ("password", None) => {
+                sources.push(SecretSource::Generate(Generate::Password(length.unwrap_or(40))))
+            }
+            ("hex", None) => {
+                sources.push(SecretSource::Generate(Generate::Hex(length.unwrap_or(32))))
+            }
             ("bcrypt", Some((of, _))) => sources.push(SecretSource::Generate(Generate::Bcrypt(of))),
             ("keypair", None) => sources.push(SecretSource::Generate(Generate::KeyPair)),
-            ("public_key", Some((of, _))) => sources.push(SecretSource::Generate(Generate::PublicKey(of))),
-            _ => fields.problem(
-                Diagnostic::error("Not a way to generate a secret")
-                    .hint("use \"password\", \"hex\", \"keypair\", or \"bcrypt\" and \"public_key\" together with `of = \"other_secret\"`")
-                    .at(span),
-            ),
+            ("public_key", Some((of, _))) => {
+                sources.push(SecretSource::Generate(Generate::PublicKey(of)))
+            }
+            _ => {
+                let near = nearest(kind, WAYS).filter(|near| near != kind);
+                let hint = near.map_or_else(
+                    || "use \"password\", \"hex\", \"keypair\", or \"bcrypt\" and \"public_key\" together with `of = \"other_secret\"`".to_owned(),
+                    |near| format!("did you mean \"{near}\"?"),
+                );
+                fields.problem(
+                    Diagnostic::error("Not a way to generate a secret").hint(hint).at(span),
+                );
+                // It is one mistake, and not a secret without a source besides.
+                sources.push(SecretSource::Generate(Generate::Password(40)));
+            }
         }
     }
     let ambiguous = sources.len() > 1;

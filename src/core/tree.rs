@@ -81,6 +81,12 @@ impl Table {
         self.place(key).ok().map(|place| &self.0[place].1)
     }
 
+    /// The value under `key`, to be changed.
+    pub fn get_mut(&mut self, key: &str) -> Option<&mut Node> {
+        let place = self.place(key).ok()?;
+        Some(&mut self.0[place].1.node)
+    }
+
     /// All keys with their entries, in the order of the keys.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&String, &Entry)> {
         self.0.iter().map(|(key, entry)| (key, entry))

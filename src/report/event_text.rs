@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ipai_core::Event;
+use ipai_core::{Address, Event, Verb};
 
 use super::page::{Ink, Page};
 use super::{Moment, Style, one_line, verbs};
@@ -23,8 +23,30 @@ pub fn event_line(event: &Event, moment: &Moment, style: &Style) -> String {
     page.finish()
 }
 
+/// One line for an action that runs, without its newline. How long it has been running is shown beside it.
+#[must_use]
+pub fn running_line(address: &Address, verb: Verb, waits: &str, style: &Style) -> String {
+    let mut page = Page::new(style);
+    page.paint(Ink::Strong, format_args!("{address}:"));
+    write!(page, " {}", verbs::doing(Some(verb)));
+    if !waits.is_empty() {
+        write!(page, " ({})", one_line(waits));
+    }
+    page.finish()
+}
+
+/// How many actions have ended, of how many where that is known, and how many run.
+#[must_use]
+pub fn running_total(ended: usize, wanted: Option<usize>, running: usize) -> String {
+    match wanted {
+        Some(wanted) => format!("{ended} of {wanted} done, {running} running"),
+        None => format!("{ended} done, {running} running"),
+    }
+}
+
 /// The event in words, on one line.
-pub(super) fn words(event: &Event, moment: &Moment) -> String {
+#[must_use]
+pub fn words(event: &Event, moment: &Moment) -> String {
     let (doing, deed) = (verbs::doing(moment.verb), verbs::deed(moment.verb));
     let elapsed = duration(moment.elapsed);
     match event {
@@ -51,7 +73,8 @@ pub(super) fn words(event: &Event, moment: &Moment) -> String {
 }
 
 /// `12s`, `1m4s`, `1h2m3s`.
-pub(super) fn duration(duration: Duration) -> String {
+#[must_use]
+pub fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
         (0, 0, s) => format!("{s}s"),
@@ -95,6 +118,15 @@ mod tests {
             line(&finished, Some(Verb::Update), 3723),
             "digitalocean.droplet.ops: Modifications complete after 1h2m3s\n"
         );
+    }
+
+    #[test]
+    fn what_runs_says_what_it_waits_for_and_is_counted() {
+        let text = |waits: &str| running_line(&address(), Verb::Create, waits, &Style::plain());
+        assert_eq!(text(""), "digitalocean.droplet.ops: Creating");
+        assert_eq!(text("SSH\nx"), "digitalocean.droplet.ops: Creating (SSH\\nx)");
+        assert_eq!(running_total(3, Some(12), 2), "3 of 12 done, 2 running");
+        assert_eq!(running_total(3, None, 0), "3 done, 0 running");
     }
 
     #[test]

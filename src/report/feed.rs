@@ -86,6 +86,15 @@ pub fn problem_message(problem: &Json, timestamp: Option<&str>) -> Json {
     message
 }
 
+/// The last message of a run that failed before it did anything.
+#[must_use]
+pub fn exit_message(exit_code: u8, timestamp: Option<&str>) -> Json {
+    let mut message =
+        envelope("error", &format!("Ended with exit code {exit_code}"), "exit", timestamp);
+    message["exit_code"] = json!(exit_code);
+    message
+}
+
 /// The last message: how it ended. The exit code is the process's.
 #[must_use]
 pub fn apply_result(
@@ -118,7 +127,7 @@ pub fn apply_result(
     message
 }
 
-fn envelope(level: &str, text: &str, kind: &str, timestamp: Option<&str>) -> Json {
+pub(super) fn envelope(level: &str, text: &str, kind: &str, timestamp: Option<&str>) -> Json {
     let mut message = json!({ "@level": level, "@message": text, "@module": "ipai.ui" });
     if let Some(timestamp) = timestamp {
         message["@timestamp"] = json!(timestamp);

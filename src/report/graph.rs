@@ -8,6 +8,16 @@ use ipai_core::{Address, DesiredResource, Plan, Reason, Verb};
 use super::markdown::entities;
 use super::one_line;
 
+mod drawing;
+mod essential;
+mod layout;
+mod places;
+mod svg;
+#[cfg(test)]
+mod svg_tests;
+
+pub(super) use svg::STYLE;
+
 const LEGEND: &str =
     "green: create, yellow: update, red: delete, magenta: replace, grey: unchanged";
 /// The colours that CSS and X11 name alike, each with what it stands for.
@@ -19,15 +29,24 @@ const COLOURS: [(&str, &str); 5] = [
     ("unchanged", "lightgrey"),
 ];
 
-/// A node's number, name and place in [`COLOURS`].
-type Drawn = (usize, String, Option<usize>);
+/// A node's number, name and mark.
+type Drawn = (usize, String, Option<Mark>);
+
+/// What a plan does to a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Mark {
+    /// A place in [`COLOURS`].
+    colour: usize,
+    /// The place among the plan's actions, if it does anything.
+    place: Option<usize>,
+}
 
 /// Resources, and edges from each to what it needs.
 #[derive(Clone, Debug)]
 pub struct Graph {
     stack: String,
-    /// By address; a duplicate that is deleted has its id as well. The value is a place in [`COLOURS`], if it has any.
-    nodes: BTreeMap<(Address, String), Option<usize>>,
+    /// By address; a duplicate that is deleted has its id as well. Marks come from a plan.
+    nodes: BTreeMap<(Address, String), Option<Mark>>,
     edges: BTreeSet<(Address, Address)>,
 }
 
@@ -46,12 +65,14 @@ impl Graph {
     #[must_use]
     pub fn of_plan(plan: &Plan) -> Self {
         let mut graph = Self::new(&plan.stack.to_string());
-        for action in &plan.actions {
+        for (place, action) in plan.actions.iter().enumerate() {
             let id = match &action.reason {
                 Reason::DuplicateOf(_) => action.id.clone().unwrap_or_default(),
                 _ => String::new(),
             };
-            graph.add(&action.address, id, Some(colour(action.verb)), &action.after);
+            let place = (action.verb != Verb::NoOp).then_some(place);
+            let mark = Mark { colour: colour(action.verb), place };
+            graph.add(&action.address, id, Some(mark), &action.after);
         }
         graph.closed()
     }
@@ -67,8 +88,8 @@ impl Graph {
         for (provider, nodes) in self.providers() {
             let cluster = quoted(&format!("cluster_{provider}"));
             text += &format!("  subgraph {cluster} {{\n    label = {};\n", quoted(provider));
-            for (_, name, colour) in nodes {
-                let fill = colour.map(|c| format!(" [fillcolor = \"{}\"]", COLOURS[c].1));
+            for (_, name, mark) in nodes {
+                let fill = mark.map(|m| format!(" [fillcolor = \"{}\"]", COLOURS[m.colour].1));
                 text += &format!("    {}{};\n", quoted(&name), fill.unwrap_or_default());
             }
             text += "  }\n";
@@ -94,16 +115,21 @@ impl Graph {
             }
             text += "  end\n";
         }
+        for (from, to) in self.numbered() {
+            text += &format!("  n{from} --> n{to}\n");
+        }
+        text + &self.classes()
+    }
+
+    /// The edges by the numbers of their nodes.
+    fn numbered(&self) -> Vec<(usize, usize)> {
         let numbers: BTreeMap<&Address, usize> = (self.nodes.keys().enumerate())
             .filter(|(_, (_, id))| id.is_empty())
             .map(|(number, (address, _))| (address, number))
             .collect();
-        for (from, to) in &self.edges {
-            if let (Some(from), Some(to)) = (numbers.get(from), numbers.get(to)) {
-                text += &format!("  n{from} --> n{to}\n");
-            }
-        }
-        text + &self.classes()
+        let number =
+            |(from, to): &(Address, Address)| Some((*numbers.get(from)?, *numbers.get(to)?));
+        self.edges.iter().filter_map(number).collect()
     }
 
     fn new(stack: &str) -> Self {
@@ -114,10 +140,10 @@ impl Graph {
         &mut self,
         address: &Address,
         id: String,
-        colour: Option<usize>,
+        mark: Option<Mark>,
         needs: impl IntoIterator<Item = &'a Address>,
     ) {
-        self.nodes.insert((address.clone(), id), colour);
+        self.nodes.insert((address.clone(), id), mark);
         self.edges.extend(needs.into_iter().map(|need| (address.clone(), need.clone())));
     }
 
@@ -135,10 +161,10 @@ impl Graph {
     /// Each provider's nodes.
     fn providers(&self) -> BTreeMap<&str, Vec<Drawn>> {
         let mut providers: BTreeMap<&str, Vec<_>> = BTreeMap::new();
-        for (number, ((address, id), colour)) in self.nodes.iter().enumerate() {
+        for (number, ((address, id), mark)) in self.nodes.iter().enumerate() {
             let name =
                 if id.is_empty() { address.to_string() } else { format!("{address} ({id})") };
-            providers.entry(&address.provider).or_default().push((number, name, *colour));
+            providers.entry(&address.provider).or_default().push((number, name, *mark));
         }
         providers
     }
@@ -147,7 +173,8 @@ impl Graph {
     fn classes(&self) -> String {
         let mut text = String::new();
         for (place, (name, colour)) in COLOURS.iter().enumerate() {
-            let alike = self.nodes.values().enumerate().filter(|(_, c)| **c == Some(place));
+            let alike = (self.nodes.values().enumerate())
+                .filter(|(_, mark)| mark.is_some_and(|mark| mark.colour == place));
             let alike: Vec<String> = alike.map(|(number, _)| format!("n{number}")).collect();
             if !alike.is_empty() {
                 // Writing to a text cannot fail.

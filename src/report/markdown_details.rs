@@ -62,11 +62,17 @@ fn attribute(text: &mut String, change: &AttributeChange) {
     }
 }
 
-/// A line of a diff; blanks at its end are shown as dots where they may be what changes.
+/// Adds a line of a diff.
 fn diff_line(text: &mut String, line: &str) {
+    *text += &seen(line);
+    text.push('\n');
+}
+
+/// A line of a diff; blanks at its end are shown as dots where they may be what changes.
+pub(super) fn seen(line: &str) -> String {
     let line = clean(line);
     let seen = line.trim_end();
     let blanks = line[seen.len()..].chars().count();
     let dots = if line.starts_with(['+', '-']) { "·".repeat(blanks) } else { String::new() };
-    *text += &format!("{seen}{dots}\n");
+    format!("{seen}{dots}")
 }

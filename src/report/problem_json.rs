@@ -19,16 +19,18 @@ pub fn diagnostic_json(diagnostic: &Diagnostic, sources: &Sources) -> Json {
     entry(diagnostic, &Places::new(std::slice::from_ref(diagnostic), sources))
 }
 
-/// The answer of `ipai validate --json`.
+/// The answer of `ipai validate --json`, from a list of problems.
 #[must_use]
-pub fn validation_json(diagnostics: &[Diagnostic], sources: &Sources) -> Json {
-    let errors = diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).count();
+pub fn validation_json(problems: &Json, exit_code: u8) -> Json {
+    let all = problems.as_array().map(Vec::as_slice).unwrap_or_default();
+    let errors = all.iter().filter(|problem| problem["severity"] == "error").count();
     json!({
         "format_version": "1.0",
         "valid": errors == 0,
         "error_count": errors,
-        "warning_count": diagnostics.len() - errors,
-        "diagnostics": diagnostics_json(diagnostics, sources),
+        "warning_count": all.len() - errors,
+        "diagnostics": problems,
+        "exit_code": exit_code,
     })
 }
 
@@ -100,7 +102,9 @@ mod tests {
             .detail("d")
             .hint("h")
             .at(&Span::new(&"stack.toml".into(), 2..4));
-        let json = validation_json(&[problem, Diagnostic::warning("Odd")], &sources);
+        let problems = diagnostics_json(&[problem, Diagnostic::warning("Odd")], &sources);
+        let json = validation_json(&problems, 1);
+        assert_eq!(json["exit_code"], 1);
         assert_eq!(json["valid"], false);
         assert_eq!((&json["error_count"], &json["warning_count"]), (&json!(1), &json!(1)));
         let first = &json["diagnostics"][0];

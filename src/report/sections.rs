@@ -111,6 +111,10 @@ pub(super) fn conflicts(page: &mut Page, plan: &Plan, ipai: &str) {
         page.put(": ");
         indented(page, &way_out(conflict, choices, ipai));
     }
+    if adoptable.len() > 1 {
+        let ipai = if ipai.is_empty() { "ipai" } else { ipai };
+        writeln!(page, "All that could be taken over at once: {ipai} adopt");
+    }
 }
 
 /// What to do about a conflict, as a command where there is one.

@@ -60,7 +60,7 @@ pub(super) fn pair(before: &Shown, after: &Shown, limit: usize) -> (String, Stri
 }
 
 /// A size as people say it.
-pub(super) fn size(bytes: u64) -> String {
+pub(crate) fn size(bytes: u64) -> String {
     const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
     if bytes < 1024 {
         return format!("{bytes} B");

@@ -108,7 +108,8 @@ pub fn settled(command: &Command, ran: Ran) -> Ran {
 pub fn settled_by(command: &Command, ran: Ran, run: impl FnOnce(Command) -> Ran) -> Ran {
     let arguments: Vec<&str> = command.get_args().filter_map(|text| text.to_str()).collect();
     let part = arguments.iter().any(|text| text.starts_with("--target"));
-    if part || !arguments.contains(&"apply") || !matches!(ran.code, 0 | 2) {
+    let looks = arguments.contains(&"--dry-run");
+    if part || looks || !arguments.contains(&"apply") || !matches!(ran.code, 0 | 2) {
         return ran;
     }
     let mut plan = Command::new(command.get_program());

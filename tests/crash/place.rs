@@ -204,6 +204,7 @@ impl Place {
             can_ask: false,
             output_is_terminal: false,
             talk_is_terminal: false,
+            columns: None,
             witness,
         }
     }

@@ -69,6 +69,13 @@ impl Lab {
         self.scratch.path().join("sandbox")
     }
 
+    /// A folder beside the stack.
+    pub(crate) fn scratch(&self, name: &str) -> PathBuf {
+        let folder = self.scratch.path().join(name);
+        std::fs::create_dir_all(&folder).unwrap();
+        folder
+    }
+
     fn file(&self, name: &str) -> PathBuf {
         self.scratch.path().join("ops").join(name)
     }

@@ -17,7 +17,7 @@ const SITES: [(&str, &str); 4] = [
 ];
 
 /// The webhook of the workflow that the stack brings.
-const WEBHOOK: &str = "https://n8n.insightpulseai.com/webhook/ops-ping";
+pub(crate) const WEBHOOK: &str = "https://n8n.insightpulseai.com/webhook/ops-ping";
 
 /// All four sites answer as themselves.
 pub(crate) fn serves(lab: &Lab) {

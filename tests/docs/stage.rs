@@ -81,6 +81,7 @@ impl Stage {
         let path = self.stack().join(path);
         let before = if append { std::fs::read_to_string(&path).unwrap() } else { String::new() };
         assert!(append || !path.exists(), "{} is there already", path.display());
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, before + text).unwrap();
     }
 

@@ -128,6 +128,7 @@ pub(crate) const EXPOSES: &[(&str, &str)] = &[
     ("providers/host/src/observe.rs", "a Compose file goes to Docker's standard input"),
     ("providers/host/src/observe/services.rs", "a Compose file is read for its services"),
     ("providers/host/src/remote/projects.rs", "a Compose file is read for its services and ports"),
+    ("providers/host/src/unit.rs", "a unit is read before anything is contacted"),
     ("src/cli/output.rs", "`ipai output --show-secrets` prints what the stack hands over"),
     ("src/cli/secrets.rs", "`ipai secrets show` prints one secret to who asks for it"),
     ("src/cli/check/ask.rs", "a command in a container is handed the secret on its standard input"),

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use cloudflare::framework::Environment;
 use cloudflare::framework::auth::Credentials;
@@ -117,10 +118,13 @@ impl Connection {
 
     async fn exchange(&self, call: &impl EndpointSpec, attempted: &str) -> Result<Answer, Failure> {
         let request = Request::of(call, &self.0.environment);
-        let name = format!("{} {}", request.method, request.url.path());
+        let (method, path) = (request.method.clone(), request.url.path().to_owned());
         self.0.pace.turn().await;
+        let begun = Instant::now();
         let sending = self.send(request, attempted);
-        self.0.witness.step(|| name, sending).await
+        let result = self.0.witness.step(|| format!("{method} {path}"), sending).await;
+        tell(method.as_str(), &path, begun, &result);
+        result
     }
 
     fn judge<T: DeserializeOwned>(
@@ -186,6 +190,23 @@ impl Connection {
             Ok((name, value))
         };
         credentials.headers().into_iter().map(sensitive).collect()
+    }
+}
+
+/// Tells of a request and its answer: neither the query, nor a header that was sent, nor a body.
+fn tell(method: &str, path: &str, begun: Instant, result: &Result<Answer, Failure>) {
+    let vendor = "cloudflare";
+    let ms = begun.elapsed().as_millis();
+    match result {
+        Ok(Answer { status, headers, body }) => {
+            let id = headers.get("cf-ray").and_then(|id| id.to_str().ok());
+            let (status, bytes) = (status.as_u16(), body.len());
+            tracing::debug!(target: "ipai::http", vendor, method, path, status, ms, bytes, id, "request");
+        }
+        Err(failure) => {
+            let lost = failure.error.cause.as_str();
+            tracing::debug!(target: "ipai::http", vendor, method, path, ms, lost, "request");
+        }
     }
 }
 

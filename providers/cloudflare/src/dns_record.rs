@@ -168,6 +168,10 @@ impl ResourceType for DnsRecord {
     fn example(&self) -> &'static str {
         EXAMPLE
     }
+    fn leads_here(&self) -> bool {
+        true
+    }
+
     fn deletes_early(&self) -> bool {
         true
     }

@@ -195,7 +195,7 @@ fn beside(desired: &DesiredResource, record: &Record, foreign: &Foreign) -> Opti
     let same = dns_record::identity(&desired.attributes) == foreign.identity;
     (answers && !same).then(|| {
         format!(
-            "{} is not ipai's and stays; resolvers give it out beside `{}` until it is deleted or adopted",
+            "{} is not ipai's and stays; resolvers give it out beside `{}` until it is deleted; to keep both, give it a resource of its own and adopt it",
             foreign.title, desired.address
         )
     })

@@ -175,6 +175,10 @@ packages: [curl]
 "##
     }
 
+    fn is_home(&self) -> bool {
+        true
+    }
+
     fn holds_data(&self) -> bool {
         true
     }
@@ -227,7 +231,7 @@ fn check_name(draft: &mut Draft<'_>) {
 }
 
 /// The API takes `fra` for any of its regions; the live droplet would then always differ from what is wanted.
-fn check_region(draft: &mut Draft<'_>) {
+pub(crate) fn check_region(draft: &mut Draft<'_>) {
     let Some(region) = draft.text("region") else { return };
     let letters = region.trim_end_matches(|c: char| c.is_ascii_digit());
     let named = !letters.is_empty() && letters.chars().all(|c| c.is_ascii_lowercase());

@@ -5,10 +5,14 @@ mod create;
 mod delete;
 mod droplet;
 mod firewall;
+mod handover;
 mod patience;
 mod pins;
+mod reserved_ip;
+mod snapshot;
 mod tags;
 mod update;
+mod volume;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,7 +31,7 @@ use crate::settings::{Limits, Settings};
 /// Makes the SSH host key that a new droplet is born with.
 pub type BirthMaker = Arc<dyn Fn() -> Result<Birth, String> + Send + Sync>;
 
-/// Carries out actions on droplets and firewalls.
+/// Carries out actions on droplets, volumes, reserved addresses and firewalls.
 pub struct DigitalOceanExecutor {
     writer: Writer,
     limits: Limits,
@@ -78,7 +82,7 @@ impl Execute for DigitalOceanExecutor {
         PROVIDER
     }
 
-    /// Every droplet and firewall goes its own way.
+    /// Every object goes its own way.
     fn lane(&self, job: &Job) -> String {
         job.address.to_string()
     }
@@ -112,22 +116,68 @@ impl Task<'_> {
     async fn run(&self) -> Result<Outputs, RemoteError> {
         match (self.job.address.kind.as_str(), self.job.verb) {
             (_, Verb::NoOp) => Ok(self.observed_outputs()),
-            ("droplet", Verb::Create) => self.create_droplet(None).await,
-            ("droplet", Verb::Update) => self.update_droplet().await,
-            ("droplet", Verb::Replace) => self.replace_droplet().await,
-            ("droplet", Verb::Delete) => self.delete_droplet().await,
-            ("droplet", Verb::Adopt) => self.adopt_droplet().await,
-            ("droplet", Verb::Forget) => self.forget_droplet().await,
-            ("firewall", Verb::Create) => self.create_firewall().await,
-            ("firewall", Verb::Update) => self.update_firewall().await,
-            ("firewall", Verb::Replace) => {
+            ("droplet", verb) => self.run_droplet(verb).await,
+            ("volume", verb) => self.run_volume(verb).await,
+            ("reserved_ip", verb) => self.run_reserved_ip(verb).await,
+            ("firewall", verb) => self.run_firewall(verb).await,
+            (kind, _) => Err(self.refuse(format!("DigitalOcean has no `{kind}` here"))),
+        }
+    }
+
+    async fn run_droplet(&self, verb: Verb) -> Result<Outputs, RemoteError> {
+        match verb {
+            Verb::NoOp => Ok(self.observed_outputs()),
+            Verb::Create => self.create_droplet(None).await,
+            Verb::Update => self.update_droplet().await,
+            Verb::Replace => self.replace_droplet().await,
+            Verb::Delete => self.delete_droplet().await,
+            Verb::Adopt => self.adopt_droplet().await,
+            Verb::Forget => self.forget_droplet().await,
+        }
+    }
+
+    async fn run_volume(&self, verb: Verb) -> Result<Outputs, RemoteError> {
+        match verb {
+            Verb::NoOp => Ok(self.observed_outputs()),
+            Verb::Create => self.create_volume().await,
+            Verb::Update => self.update_volume().await,
+            Verb::Replace => {
+                self.delete_volume().await?;
+                self.create_volume().await
+            }
+            Verb::Delete => self.delete_volume().await,
+            Verb::Adopt => self.adopt_volume().await,
+            Verb::Forget => self.forget_volume().await,
+        }
+    }
+
+    async fn run_reserved_ip(&self, verb: Verb) -> Result<Outputs, RemoteError> {
+        match verb {
+            Verb::NoOp => Ok(self.observed_outputs()),
+            Verb::Create => self.create_reserved_ip().await,
+            Verb::Update => self.update_reserved_ip().await,
+            Verb::Replace => {
+                self.delete_reserved_ip().await?;
+                self.create_reserved_ip().await
+            }
+            Verb::Delete => self.delete_reserved_ip().await,
+            Verb::Adopt => self.adopt_reserved_ip().await,
+            Verb::Forget => self.forget_reserved_ip().await,
+        }
+    }
+
+    async fn run_firewall(&self, verb: Verb) -> Result<Outputs, RemoteError> {
+        match verb {
+            Verb::NoOp => Ok(self.observed_outputs()),
+            Verb::Create => self.create_firewall().await,
+            Verb::Update => self.update_firewall().await,
+            Verb::Replace => {
                 self.delete_firewall().await?;
                 self.create_firewall().await
             }
-            ("firewall", Verb::Delete) => self.delete_firewall().await,
-            ("firewall", Verb::Adopt) => self.adopt_firewall().await,
-            ("firewall", Verb::Forget) => self.forget_firewall().await,
-            (kind, _) => Err(self.refuse(format!("DigitalOcean has no `{kind}` here"))),
+            Verb::Delete => self.delete_firewall().await,
+            Verb::Adopt => self.adopt_firewall().await,
+            Verb::Forget => self.forget_firewall().await,
         }
     }
 

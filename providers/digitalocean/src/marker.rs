@@ -1,9 +1,14 @@
-//! The marks by which our objects are known: the tags of a droplet, the name of a firewall.
+//! The marks by which our objects are known: the tags of a droplet or volume, the name of a firewall, a tag that nothing
+//! carries for a reserved address.
+
+mod reserved;
 
 use ipai_core::address::is_name;
 use ipai_core::{Address, StackId};
 
 use crate::PROVIDER;
+
+pub(crate) use reserved::{Claims, claim_tag};
 
 const OURS: &str = "ipai";
 const HASH: &str = "ipai-hash:";
@@ -11,12 +16,12 @@ const HOST_KEY: &str = "ipai-hostkey:";
 /// Ends the pin of a key that travelled in user-data and is to be replaced on the host.
 const BORN: &str = ":born";
 
-/// The tag that every droplet of a stack carries.
+/// The tag that every droplet and volume of a stack carries.
 pub(crate) fn stack_tag(stack: &StackId) -> String {
     format!("{OURS}:{stack}")
 }
 
-/// The tag that names a droplet's address.
+/// The tag that names the address of a droplet, volume or reserved IP.
 pub(crate) fn address_tag(stack: &StackId, address: &Address) -> String {
     format!("{OURS}:{stack}:{}:{}", address.kind, address.name)
 }
@@ -52,12 +57,12 @@ pub(crate) fn is_reserved(tag: &str) -> bool {
     tag.to_ascii_lowercase().starts_with(OURS)
 }
 
-/// The tags that say whose a droplet is.
+/// The tags that say whose a droplet or volume is.
 pub(crate) fn identity_tags(stack: &StackId, address: &Address) -> [String; 3] {
     [OURS.to_owned(), stack_tag(stack), address_tag(stack, address)]
 }
 
-/// What a droplet's tags say.
+/// What the tags of a droplet or volume say.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Marks {
     /// It carries the stack's tag.
@@ -77,13 +82,18 @@ pub(crate) struct Marks {
 impl Marks {
     /// Reads a droplet's tags.
     pub(crate) fn read(stack: &StackId, tags: &[String]) -> Self {
+        Self::of("droplet", stack, tags)
+    }
+
+    /// Reads the tags of an object of this kind.
+    pub(crate) fn of(kind: &str, stack: &StackId, tags: &[String]) -> Self {
         let mut marks = Self::default();
-        let (own, prefix) = (stack_tag(stack), format!("{}:droplet:", stack_tag(stack)));
+        let (own, prefix) = (stack_tag(stack), format!("{}:{kind}:", stack_tag(stack)));
         for tag in tags.iter().map(|tag| tag.to_ascii_lowercase()) {
             if tag == own {
                 marks.stack = true;
             } else if let Some(name) = tag.strip_prefix(&prefix).filter(|name| is_name(name)) {
-                marks.addresses.push(Address::new(PROVIDER, "droplet", name));
+                marks.addresses.push(Address::new(PROVIDER, kind, name));
             } else if let Some(version) = tag.strip_prefix(HASH) {
                 marks.versions.push(version.to_owned());
             } else if let Some(key) = tag.strip_prefix(HOST_KEY) {

@@ -1,6 +1,8 @@
-//! Looking at everything at once: one list of droplets and one of firewalls, side by side.
+//! Looking at everything at once: one list of droplets, one of firewalls and one of tags, side by side; lists of volumes and
+//! reserved addresses where there may be some.
 
 mod recorded;
+mod storage;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -9,16 +11,18 @@ use ipai_core::{
     Address, BoxFuture, DesiredResource, Events, Foreign, LiveState, Observe, RemoteError, Scope,
 };
 use tokio::task::JoinSet;
+use tracing::Instrument;
 
 use crate::api::{ApiError, Droplet, Firewall, Get, Kind, Reader, ReservedIp};
 use crate::droplet::{self, Surroundings};
 use crate::marker::{self, Marks};
 use crate::settings::Settings;
 use crate::{PROVIDER, firewall};
+use storage::Storage;
 
 pub use recorded::{Reading, read_recorded};
 
-/// Reads droplets and firewalls. It holds a client that knows no other method than GET.
+/// Reads droplets, firewalls, volumes and reserved addresses. It holds a client that knows no other method than GET.
 pub struct DigitalOceanObserver {
     reader: Reader,
 }
@@ -35,17 +39,21 @@ impl DigitalOceanObserver {
     async fn look(&self, scope: &Scope) -> Result<LiveState, ApiError> {
         let tagged = Get::droplets_tagged(&marker::stack_tag(&scope.stack));
         let firewalls = Get::firewalls();
-        let (droplets, firewalls) = tokio::try_join!(
+        let (droplets, firewalls, storage) = tokio::try_join!(
             self.reader.list::<Droplet>(&tagged),
-            self.reader.list::<Firewall>(&firewalls)
+            self.reader.list::<Firewall>(&firewalls),
+            self.storage(scope),
         )?;
         let mut sight = Sight::new(scope, droplets.now);
         droplets.items.into_iter().for_each(|droplet| sight.tagged(droplet));
         for (address, named) in self.by_name(scope, &sight).await? {
             named.into_iter().for_each(|droplet| sight.named(&address, droplet));
         }
-        let reserved = self.reserved(&sight).await?;
-        Ok(sight.into_state(&firewalls.items, &reserved))
+        let reserved = match storage.addresses() {
+            Some(known) => known,
+            None => self.reserved(&sight).await?,
+        };
+        Ok(sight.into_state(&firewalls.items, &reserved, &storage))
     }
 
     /// Asks by name for wanted droplets that no tag showed: their tags may not have arrived yet, or a stranger
@@ -60,10 +68,13 @@ impl DigitalOceanObserver {
             let Some(name) = missing.text("name") else { continue };
             let (reader, get) = (self.reader.clone(), Get::droplets_named(name));
             let (address, name) = (missing.address.clone(), name.to_owned());
-            asking.spawn(async move {
-                let found = reader.list::<Droplet>(&get).await?.items.into_iter();
-                Ok((address, found.filter(|d| d.name.eq_ignore_ascii_case(&name)).collect()))
-            });
+            asking.spawn(
+                async move {
+                    let found = reader.list::<Droplet>(&get).await?.items.into_iter();
+                    Ok((address, found.filter(|d| d.name.eq_ignore_ascii_case(&name)).collect()))
+                }
+                .in_current_span(),
+            );
         }
         gather(asking).await
     }
@@ -74,7 +85,7 @@ impl DigitalOceanObserver {
             return Ok(BTreeSet::new());
         }
         let all = self.reader.list::<ReservedIp>(&Get::reserved_ips()).await?;
-        Ok(all.items.into_iter().map(|reserved| reserved.ip).collect())
+        Ok(all.items.into_iter().map(|reserved| reserved.ip.into()).collect())
     }
 }
 
@@ -165,7 +176,12 @@ impl<'a> Sight<'a> {
         }
     }
 
-    fn into_state(self, firewalls: &[Firewall], reserved: &BTreeSet<IpAddr>) -> LiveState {
+    fn into_state(
+        self,
+        firewalls: &[Firewall],
+        reserved: &BTreeSet<IpAddr>,
+        storage: &Storage,
+    ) -> LiveState {
         let ids: BTreeMap<u64, Address> =
             self.droplets.iter().map(|(address, d)| (d.id, address.clone())).collect();
         let ours = firewalls.iter().filter_map(|firewall| {
@@ -179,11 +195,13 @@ impl<'a> Sight<'a> {
             let around = Surroundings { now: self.now, reserved, desired };
             droplet::live_resource(address, droplet, &marks, around)
         });
-        LiveState {
+        let mut state = LiveState {
             resources: droplets.chain(ours).collect(),
-            foreign: self.foreign,
-            notes: self.notes,
+            foreign: self.foreign.clone(),
+            notes: self.notes.clone(),
             ..LiveState::default()
-        }
+        };
+        storage.show(self.scope, &ids, &mut state);
+        state
     }
 }

@@ -1,8 +1,9 @@
 //! The jobs of one host that are ready at the same time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use ipai_core::live::UNFINISHED;
 use ipai_core::{
     Address, Event, Events, Fault, Job, JobResult, Outputs, RemoteError, StackId, Verb,
 };
@@ -10,10 +11,13 @@ use ipai_core::{
 use crate::changes::{Changes, wanted};
 use crate::connections::{Link, Place, Settings, run};
 use crate::deploy;
+use crate::file::text;
 use crate::manifest::{Manifest, ProjectRecord};
 use crate::observe::report::outputs;
 use crate::push;
 use crate::session::{Command, Output};
+use crate::unit::commands::{self, Coming, Failed};
+use crate::unit::flag;
 
 /// One host while a batch is carried out on it.
 pub(crate) struct Batch<'a> {
@@ -21,6 +25,8 @@ pub(crate) struct Batch<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) place: &'a Place,
     pub(crate) stack: String,
+    /// Services whose image may change without a backup before.
+    pub(crate) waived: BTreeSet<String>,
     events: &'a dyn Events,
     /// The last news, which is not told twice.
     said: String,
@@ -42,6 +48,7 @@ impl<'a> Batch<'a> {
             settings,
             place,
             stack: stack.as_str().to_owned(),
+            waived: BTreeSet::new(),
             events,
             said: String::new(),
         }
@@ -93,7 +100,8 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    /// Carries out all jobs: projects that go are taken down, then all files come and go at once, then projects come up.
+    /// Carries out all jobs: projects that go are taken down and units that go are stopped, then all files come and go at
+    /// once, then systemd takes units in, then projects come up.
     pub(crate) async fn execute(mut self, jobs: &[Job]) -> Vec<JobResult> {
         let mut failures = Failures::new();
         for job in jobs.iter().filter(|job| goes(job)) {
@@ -105,11 +113,13 @@ impl<'a> Batch<'a> {
                 failures.insert(job.address.clone(), error);
             }
         }
+        self.units_go(jobs, &mut failures).await;
         if let Err(error) = self.files(jobs, &failures).await {
             for job in jobs {
                 failures.entry(job.address.clone()).or_insert_with(|| push::for_job(&error, job));
             }
         }
+        self.units_come(jobs, &mut failures).await;
         for job in jobs.iter().filter(|job| comes(job)) {
             if failures.contains_key(&job.address) {
                 continue;
@@ -125,20 +135,70 @@ impl<'a> Batch<'a> {
         jobs.iter().map(|job| result(job, &mut failures)).collect()
     }
 
+    /// Stops the units whose files are about to go.
+    async fn units_go(&mut self, jobs: &[Job], failures: &mut Failures) {
+        let going = |job: &'_ &Job| {
+            job.address.kind == "unit" && matches!(job.verb, Verb::Delete | Verb::Replace)
+        };
+        let name = |job: &Job| Some(text(&job.live.as_ref()?.attributes, "name")?.to_owned());
+        let going = jobs.iter().filter(going).filter_map(|job| Some((job, name(job)?)));
+        let going: Vec<(&Job, String)> = going.collect();
+        if going.is_empty() {
+            return;
+        }
+        let names: Vec<&str> = going.iter().map(|(_, name)| name.as_str()).collect();
+        let result = match self.may_begin() {
+            true => commands::give_up(self, &names).await,
+            false => Err(RemoteError::stopped("stop the units that go")),
+        };
+        note(failures, &going, &result);
+    }
+
+    /// Lets systemd take in the units whose files have come, and writes down that it has.
+    async fn units_come(&mut self, jobs: &[Job], failures: &mut Failures) {
+        let coming = jobs.iter().filter(|job| !failures.contains_key(&job.address));
+        let coming: Vec<(&Job, Coming)> =
+            coming.filter_map(|job| Some((job, unit_of(job)?))).collect();
+        let gone = jobs.iter().any(|job| job.address.kind == "unit" && job.verb == Verb::Delete);
+        if coming.is_empty() && !gone {
+            return;
+        }
+        let units: Vec<Coming> = coming.iter().map(|(_, unit)| unit.clone()).collect();
+        let result = match self.take_in(&units).await {
+            // What is gone is gone, whether systemd has noticed or not.
+            Err(_) if units.is_empty() => return,
+            result => result,
+        };
+        let named: Vec<(&Job, String)> =
+            coming.into_iter().map(|(job, unit)| (job, unit.name)).collect();
+        note(failures, &named, &result);
+    }
+
+    /// Lets systemd take units in, and writes down which it has.
+    pub(crate) async fn take_in(&mut self, units: &[Coming]) -> Result<Failed, RemoteError> {
+        if !self.may_begin() {
+            return Err(RemoteError::stopped("let systemd take the units in"));
+        }
+        let failed = commands::take_in(self, units).await?;
+        let mut changes = Changes::new(self.manifest()?);
+        let taken = units.iter().filter(|unit| !failed.contains_key(&unit.name));
+        taken.for_each(|unit| changes.taken_in(&unit.name));
+        self.push(changes).await?;
+        Ok(failed)
+    }
+
     /// Everything that is one push.
     async fn files(&mut self, jobs: &[Job], failures: &Failures) -> Result<(), RemoteError> {
         let mut changes = Changes::new(self.manifest()?);
         for job in jobs.iter().filter(|job| !failures.contains_key(&job.address)) {
-            if job.address.kind == "file" {
+            if is_file(job) {
                 changes.file(job)?;
             } else {
                 project(&mut changes, job)?;
             }
         }
-        let count = jobs.iter().filter(|job| job.address.kind == "file").count();
-        if let Some(first) =
-            jobs.iter().find(|job| job.address.kind == "file").filter(|_| count > 1)
-        {
+        let count = jobs.iter().filter(|job| is_file(job)).count();
+        if let Some(first) = jobs.iter().find(|job| is_file(job)).filter(|_| count > 1) {
             let text = format!("one push of {count} files");
             self.events.event(Event::Progress { address: first.address.clone(), text });
         }
@@ -171,6 +231,39 @@ fn project(changes: &mut Changes, job: &Job) -> Result<(), RemoteError> {
         _ => {}
     }
     Ok(())
+}
+
+/// Units are files as well.
+fn is_file(job: &Job) -> bool {
+    matches!(job.address.kind.as_str(), "file" | "unit")
+}
+
+/// What systemd is to be told of a job on a unit whose file has come.
+fn unit_of(job: &Job) -> Option<Coming> {
+    let comes = matches!(job.verb, Verb::Create | Verb::Update | Verb::Replace);
+    let wanted = job.desired.as_ref().filter(|_| comes && job.address.kind == "unit")?;
+    let live = job.live.as_ref();
+    let same =
+        live.and_then(|live| live.attributes.get("content")) == wanted.attributes.get("content");
+    let unfinished = live.and_then(|live| live.applied.as_deref()) == Some(UNFINISHED);
+    Some(Coming {
+        name: wanted.text("name")?.to_owned(),
+        enabled: flag(&wanted.attributes, "enabled"),
+        restart: flag(&wanted.attributes, "restart") && (!same || unfinished),
+    })
+}
+
+/// Writes down which jobs on units failed.
+fn note(failures: &mut Failures, jobs: &[(&Job, String)], result: &Result<Failed, RemoteError>) {
+    for (job, name) in jobs {
+        let error = match result {
+            Ok(failed) => failed.get(name),
+            Err(error) => Some(error),
+        };
+        if let Some(error) = error {
+            failures.entry(job.address.clone()).or_insert_with(|| error.clone());
+        }
+    }
 }
 
 fn goes(job: &Job) -> bool {

@@ -2,12 +2,13 @@
 
 use std::hash::{BuildHasher as _, RandomState};
 
-use ipai_core::{Content, DesiredResource, Fault, Job, RemoteError, Value, Verb, hash};
+use ipai_core::{Attributes, Content, DesiredResource, Fault, Job, RemoteError, Value, Verb, hash};
 
 use crate::file::text;
-use crate::manifest::{FileRecord, Manifest, ProjectRecord};
+use crate::manifest::{FileRecord, Manifest, ProjectRecord, UnitRecord};
 use crate::push::{Keeping, Landing, Push, Source, Validation};
 use crate::release::Snapshot;
+use crate::unit;
 
 /// What is to change on one host.
 #[derive(Debug)]
@@ -41,9 +42,13 @@ impl Changes {
         self.record.touch(address);
     }
 
-    /// Adds a job on a file.
+    /// Adds a job on a file, or on a unit, which is a file as well.
     pub(crate) fn file(&mut self, job: &Job) -> Result<(), RemoteError> {
-        let old = job.live.as_ref().and_then(|live| text(&live.attributes, "path"));
+        let old = job.live.as_ref().and_then(|live| path_in(&live.attributes));
+        let old = old.as_deref();
+        if job.address.kind == "unit" {
+            self.unit(job);
+        }
         if job.verb != Verb::NoOp {
             self.touch(&job.address.to_string());
         }
@@ -71,6 +76,31 @@ impl Changes {
             }
         }
         Ok(())
+    }
+
+    /// Notes what is to become of a unit; systemd has yet to hear of it.
+    fn unit(&mut self, job: &Job) {
+        let name = |attributes: &Attributes| text(attributes, "name").map(str::to_owned);
+        if matches!(job.verb, Verb::Delete | Verb::Forget | Verb::Replace) {
+            let gone = job.live.as_ref().and_then(|live| name(&live.attributes));
+            self.record.units.remove(&gone.unwrap_or_default());
+        }
+        let comes = matches!(job.verb, Verb::Create | Verb::Update | Verb::Replace);
+        let Some(wanted) = job.desired.as_ref().filter(|_| comes) else { return };
+        if let Some(name) = name(&wanted.attributes) {
+            let [enabled, restart] =
+                ["enabled", "restart"].map(|flag| unit::flag(&wanted.attributes, flag));
+            let record = UnitRecord { enabled, restart, pending: true };
+            self.claim.units.insert(name.clone(), record.clone());
+            self.record.units.insert(name, record);
+        }
+    }
+
+    /// Notes that systemd has taken a unit in.
+    pub(crate) fn taken_in(&mut self, name: &str) {
+        if let Some(record) = self.record.units.get_mut(name) {
+            record.pending = false;
+        }
     }
 
     /// Adds a project's YAML.
@@ -177,6 +207,7 @@ impl Changes {
     /// Claims what is about to come back, beside what is there.
     pub(crate) fn claim_too(&mut self, coming: &Manifest) {
         self.claim.files.extend(coming.files.clone());
+        self.claim.units.extend(coming.units.clone());
         for (name, project) in &coming.projects {
             self.claim.projects.entry(name.clone()).or_insert_with(|| project.clone());
         }
@@ -225,13 +256,19 @@ pub(crate) fn incomplete(address: &str, what: &str) -> RemoteError {
     RemoteError::new(Fault::BadAnswer, format!("apply {address}"), format!("{what} are not known"))
 }
 
+/// The path of a file or of a unit's file.
+fn path_in(attributes: &Attributes) -> Option<String> {
+    let of_unit = || text(attributes, "name").map(unit::path);
+    text(attributes, "path").map(str::to_owned).or_else(of_unit)
+}
+
 fn landing(wanted: &DesiredResource) -> Result<(Landing, FileRecord), RemoteError> {
     let address = wanted.address.to_string();
     let content = wanted.attributes.get("content").and_then(Value::as_content);
     let content = content.ok_or_else(|| incomplete(&address, "its contents"))?;
     let default = if content.is_sensitive() { "0600" } else { "0644" };
     let landing = Landing {
-        path: wanted.text("path").ok_or_else(|| incomplete(&address, "path and name"))?.to_owned(),
+        path: path_in(&wanted.attributes).ok_or_else(|| incomplete(&address, "path and name"))?,
         content: expose(content)?.into(),
         mode: wanted.text("mode").unwrap_or(default).to_owned(),
         owner: wanted.text("owner").unwrap_or("root:root").to_owned(),

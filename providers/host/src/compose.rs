@@ -141,6 +141,10 @@ impl ResourceType for ComposeType {
         crate::remote::openings(attributes)
     }
 
+    fn hides_openings(&self, attributes: &Attributes) -> bool {
+        attributes.get("content").is_some_and(Value::is_unknown)
+    }
+
     fn home(&self) -> Option<&'static str> {
         Some("host")
     }
@@ -161,6 +165,14 @@ impl ResourceType for ComposeType {
             .filter(|r| r.address.provider == "host" && r.address.kind == "file")
             .filter(|r| host.is_some() && r.text("host") == host.as_deref())
             .collect();
+        let own = draft.resource.address.clone();
+        // Units come first, unless one says that it waits for this project.
+        let units = all
+            .iter()
+            .filter(|r| r.address.provider == "host" && r.address.kind == "unit")
+            .filter(|r| host.is_some() && r.text("host") == host.as_deref())
+            .filter(|r| !r.after.contains(&own));
+        draft.resource.after.extend(units.map(|unit| unit.address.clone()));
         draft.resource.after.extend(files.iter().map(|file| file.address.clone()));
         checks::own_file(draft, &files);
         complete(draft, &files);

@@ -1,6 +1,6 @@
 //! The sessions to all hosts of a stack, shared by plan and apply so that the second needs no connection of its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -80,13 +80,26 @@ pub struct Connections {
     links: Mutex<BTreeMap<Address, Arc<AsyncMutex<Link>>>>,
     /// Homes whose keys were renewed by this process, by the place that their outputs still name.
     moved: Mutex<BTreeMap<Address, (Place, Place)>>,
+    /// Services whose image may change without a backup before.
+    waived: Mutex<BTreeSet<String>>,
 }
 
 impl Connections {
     /// Opens nothing yet.
     #[must_use]
     pub fn new(settings: Settings) -> Arc<Self> {
-        Arc::new(Self { settings, links: Mutex::default(), moved: Mutex::default() })
+        let (links, moved, waived) = Default::default();
+        Arc::new(Self { settings, links, moved, waived })
+    }
+
+    /// Lets the images of these services change without a backup before.
+    pub fn waive_backups(&self, services: &[String]) {
+        let mut waived = self.waived.lock().unwrap_or_else(PoisonError::into_inner);
+        waived.extend(services.iter().cloned());
+    }
+
+    pub(crate) fn waived(&self) -> BTreeSet<String> {
+        self.waived.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What hosts are offered at login: named keys and agents, then the usual ones.

@@ -3,6 +3,7 @@
 pub(crate) mod back;
 mod commands;
 pub(crate) mod postgres;
+mod precaution;
 mod reasons;
 mod rollout;
 
@@ -137,6 +138,8 @@ impl<'a> Deployment<'a> {
     async fn forward(&self, batch: &mut Batch<'_>) -> Result<(), Setback> {
         let before = self.check(batch).await?;
         let replaced = self.replaced(&before, batch.manifest().map_err(Setback::Host)?);
+        self.may_begin(batch)?;
+        self.protect(batch, before.containers()).await.map_err(Setback::Host)?;
         self.may_begin(batch)?;
         self.land(batch).await.map_err(Setback::Host)?;
         self.may_begin(batch)?;

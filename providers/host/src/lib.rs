@@ -1,4 +1,4 @@
-//! Files and Compose projects on a host, over SSH.
+//! Files, systemd units and Compose projects on a host, over SSH.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod batch;
@@ -24,6 +24,7 @@ pub mod server;
 pub mod session;
 pub mod ssh;
 pub mod ssh_config;
+pub mod unit;
 
 pub use compose::ports::{PublishedPort, published_ports};
 pub use connections::{Connections, Settings};
@@ -33,7 +34,7 @@ pub use probe::HostProbe;
 pub use provider::{HostExecutor, types};
 pub use release::HostReleases;
 pub use remote::{
-    ComposeProject, ComposeService, LogChoice, NO_CURL, OpenSsh, Piece, Seen, Standing, Stream,
-    Upkeep, projects,
+    BackupTalk, ComposeProject, ComposeService, Heard, LogChoice, NO_CURL, NO_PROGRAM, OpenSsh,
+    Piece, Seen, Standing, Stream, Upkeep, backup_command, projects,
 };
 pub use renewal::HostKeyRenewal;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::compose::checks::is_project;
 use crate::compose::file_path;
 use crate::file::path;
+use crate::unit::{self, name_of};
 
 /// The version of the manifest's form.
 const FORM: u32 = 1;
@@ -25,6 +26,9 @@ pub(crate) struct Manifest {
     /// Files by absolute path.
     #[serde(default)]
     pub(crate) files: BTreeMap<String, FileRecord>,
+    /// systemd units by name, whose files are among the others.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) units: BTreeMap<String, UnitRecord>,
     /// Compose projects by name.
     #[serde(default)]
     pub(crate) projects: BTreeMap<String, ProjectRecord>,
@@ -70,6 +74,18 @@ pub(crate) struct FileRecord {
     pub(crate) mode: String,
     /// Its owner.
     pub(crate) owner: String,
+}
+
+/// What is to become of one unit of ours, beside its file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct UnitRecord {
+    /// Whether it is started, now and at boot.
+    pub(crate) enabled: bool,
+    /// Whether it is restarted when its content changes.
+    pub(crate) restart: bool,
+    /// Its file has come, and systemd may not have taken it in yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) pending: bool,
 }
 
 /// One Compose project of ours.
@@ -189,12 +205,16 @@ impl Manifest {
         }
         let path = |text: &String| path::normalise(text).as_ref() == Ok(text);
         let of = |address: &Address, kind: &str| address.provider == "host" && address.kind == kind;
-        let file =
-            |(name, record): &(&String, &FileRecord)| !(path(name) && of(&record.address, "file"));
+        let is_unit = |path: &str| name_of(path).is_some();
+        let file = |(name, record): &(&String, &FileRecord)| {
+            let own = of(&record.address, "file") || (of(&record.address, "unit") && is_unit(name));
+            !(path(name) && own)
+        };
         let project = |(name, record): &(&String, &ProjectRecord)| {
             !(is_project(name) && path(&record.directory) && of(&record.address, "compose"))
         };
         let file = self.files.iter().find(file).map(|(name, _)| name);
+        let file = file.or_else(|| self.units.keys().find(|name| !is_unit(&unit::path(name))));
         let strange = file.or_else(|| self.projects.iter().find(project).map(|(name, _)| name))?;
         Some(format!("its entry `{}` is none of ipai's", strange.escape_debug()))
     }

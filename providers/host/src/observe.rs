@@ -6,6 +6,7 @@ mod recorded;
 pub(crate) mod report;
 pub(crate) mod script;
 pub(crate) mod services;
+pub(crate) mod units;
 
 use std::sync::Arc;
 
@@ -13,12 +14,14 @@ use ipai_core::{
     Address, BoxFuture, Content, DesiredResource, Event, Events, Fault, HomeState, LiveState,
     Observe, Outputs, RemoteError, Scope, StackId, Value,
 };
+use tracing::Instrument;
 
 use crate::compose::file_path;
 use crate::connections::{Connections, Link, Place, is_young, run};
 use crate::failure;
 use crate::manifest::Manifest;
 use crate::session::Command;
+use crate::unit;
 use answer::Answer;
 use report::Report;
 use script::{Asked, Question};
@@ -61,7 +64,7 @@ impl HostObserver {
                 address: home.clone(),
                 text: "looking at the host".into(),
             });
-            looks.push(tokio::spawn(look.look()));
+            looks.push(tokio::spawn(look.look().in_current_span()));
         }
         let mut failed = None;
         for look in looks {
@@ -209,10 +212,11 @@ fn paths(desired: &[DesiredResource]) -> Vec<String> {
     desired.iter().filter_map(path_of).collect()
 }
 
-/// The path of a file, or of a project's YAML.
+/// The path of a file, of a unit's file, or of a project's YAML.
 pub(crate) fn path_of(resource: &DesiredResource) -> Option<String> {
     match resource.address.kind.as_str() {
         "file" => resource.text("path").map(str::to_owned),
+        "unit" => resource.text("name").map(unit::path),
         _ => resource.text("directory").map(file_path),
     }
 }
@@ -227,6 +231,9 @@ pub(crate) fn question(stack: &str, desired: &[DesiredResource]) -> Question {
                 question.shown.push((path, content.sha256.clone()));
             }
             _ => question.hashed.push(path),
+        }
+        if resource.address.kind == "unit" {
+            question.units.extend(resource.text("name").map(str::to_owned));
         }
         question.projects.extend(asked(resource));
     }

@@ -17,11 +17,12 @@ use crate::file::FileType;
 use crate::ready::Wait;
 use crate::renewal::Step;
 use crate::server::ServerType;
+use crate::unit::UnitType;
 
 /// The resource types of this provider, in the order of creation.
 #[must_use]
 pub fn types() -> Vec<Box<dyn ResourceType>> {
-    vec![Box::new(ServerType), Box::new(FileType), Box::new(ComposeType)]
+    vec![Box::new(ServerType), Box::new(FileType), Box::new(UnitType), Box::new(ComposeType)]
 }
 
 /// Carries out actions on hosts.
@@ -80,7 +81,9 @@ impl HostExecutor {
             let step = Step::new(&self.connections, home, outputs, events)?;
             place = step.renew(&mut link, place, pins.as_ref()).await?;
         }
-        Ok(Batch::new(&mut link, settings, &place, &first.stack, events).execute(jobs).await)
+        let mut batch = Batch::new(&mut link, settings, &place, &first.stack, events);
+        batch.waived = self.connections.waived();
+        Ok(batch.execute(jobs).await)
     }
 
     async fn remember_in(

@@ -122,6 +122,29 @@ impl Session {
     }
 
     async fn answer(&mut self, command: &Command, nonce: String) -> Result<Output, SessionError> {
+        let begun = Instant::now();
+        let result = self.hear(command, nonce).await;
+        self.tell(command, begun, &result);
+        result
+    }
+
+    /// Tells of a command and its answer: its name, and never its script, its input or what it said.
+    fn tell(&self, command: &Command, begun: Instant, result: &Result<Output, SessionError>) {
+        let (host, name) = (self.target.at(), command.name);
+        let sent = command.script.len() + command.stdin.len();
+        let ms = begun.elapsed().as_millis();
+        match result {
+            Ok(Output { stdout, exit, .. }) => {
+                let bytes = stdout.len();
+                tracing::debug!(target: "ipai::ssh", host, name, exit, ms, sent, bytes, "exec");
+            }
+            Err(_) => {
+                tracing::debug!(target: "ipai::ssh", host, name, ms, sent, lost = true, "exec")
+            }
+        }
+    }
+
+    async fn hear(&mut self, command: &Command, nonce: String) -> Result<Output, SessionError> {
         self.waiting_for = Some(command.name);
         let until = Instant::now() + command.limit;
         let answer =

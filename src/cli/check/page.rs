@@ -1,6 +1,6 @@
 //! Verdicts as a person reads them, and as JSON.
 
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use super::{Overall, Verdict};
 use crate::http_check::Outcome as Result;
@@ -18,7 +18,7 @@ impl Overall {
 }
 
 /// One block for each service, and how it is all in all.
-pub(super) fn text(overall: Overall, verdicts: &[Verdict]) -> String {
+pub(super) fn text(overall: Overall, verdicts: &[Verdict], backup: Option<String>) -> String {
     let mut lines = Vec::new();
     for verdict in verdicts {
         lines.push(format!("{}: {}", verdict.service, verdict.overall.word()));
@@ -35,12 +35,25 @@ pub(super) fn text(overall: Overall, verdicts: &[Verdict]) -> String {
             });
         }
     }
+    lines.extend(backup);
     lines.push(String::new());
     lines.push(match overall {
         Overall::Unknown => "Overall: unknown, not everything could be asked.".to_owned(),
         overall => format!("Overall: {}", overall.word()),
     });
     lines.join("\n") + "\n"
+}
+
+/// What is not well of a verdict, in one line.
+pub(super) fn why(verdict: &Verdict) -> String {
+    let reachable =
+        [&verdict.reachable.outside, &verdict.reachable.inside, &verdict.authentication];
+    let version = verdict.version.iter().map(|version| &version.result);
+    let said = reachable.into_iter().flatten().chain(version).filter_map(|result| match result {
+        Result::Passed => None,
+        Result::Failed(why) | Result::Skipped(why) => Some(one_line(why).into_owned()),
+    });
+    said.collect::<Vec<_>>().join("; ")
 }
 
 fn line(what: &str, result: &Result) -> String {
@@ -58,12 +71,18 @@ fn line_of(what: &str, says: &str) -> String {
     format!("  {what:22} {says}")
 }
 
-pub(super) fn json(stack: &str, overall: Overall, verdicts: &[Verdict]) -> String {
+pub(super) fn json(
+    stack: &str,
+    overall: Overall,
+    verdicts: &[Verdict],
+    backup: Option<Json>,
+) -> String {
     let document = json!({
         "format_version": "1.0",
         "stack": stack,
         "overall": overall,
         "services": verdicts,
+        "backup": backup,
     });
     format!("{}\n", json_text(&document, true))
 }

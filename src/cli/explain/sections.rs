@@ -1,6 +1,6 @@
 //! The sections of a stack that are no resources.
 
-use ipai_core::sections::{SECTIONS, Section};
+use ipai_core::sections::{Key, SECTIONS, Section};
 use ipai_core::{Diagnostic, diagnostic};
 
 use super::super::{Outcome, Run, exit};
@@ -34,13 +34,13 @@ pub(super) fn explain(run: &Run<'_>, section: &Section, name: &str) -> Outcome {
     };
     let within =
         |name: &str| name == key || name.split_once('.').is_some_and(|(all, _)| all == key);
-    let found = section.keys.iter().filter(|(name, _)| within(name));
+    let found = section.keys.iter().filter(|key| within(key.name));
     let text: String = found.map(describe).collect();
     if text.is_empty() {
         let first = section.name();
         let mut problem = Diagnostic::error("No such key")
             .detail(format!("`[{}]` has no `{key}`.", section.header));
-        let near = diagnostic::nearest(key, section.keys.iter().map(|(name, _)| *name));
+        let near = diagnostic::nearest(key, section.keys.iter().map(|key| key.name));
         problem.hint = near.map(|near| format!("did you mean {first}.{near}?"));
         return Err(run.problem(problem));
     }
@@ -55,14 +55,14 @@ fn manual(section: &Section) -> String {
     format!("[{header}]\n\n{summary}\n\n{keys}Example:\n\n{example}\n")
 }
 
-fn describe((name, doc): &(&str, &str)) -> String {
+fn describe(Key { name, doc, .. }: &Key) -> String {
     format!("  {name}\n      {doc}\n")
 }
 
 /// Their part of `docs/reference.md`.
 pub(super) fn markdown() -> String {
     let one = |section: &Section| {
-        let key = |(name, doc): &(&str, &str)| format!("- `{name}`: {doc}\n");
+        let key = |Key { name, doc, .. }: &Key| format!("- `{name}`: {doc}\n");
         let keys: String = section.keys.iter().map(key).collect();
         let keys = if keys.is_empty() { keys } else { keys + "\n" };
         let Section { header, summary, example, .. } = section;

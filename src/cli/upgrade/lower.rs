@@ -7,7 +7,7 @@ use super::super::places::Places;
 use super::super::releases::hosts;
 use super::super::rollback::{below_migration, migrates};
 use super::super::world::World;
-use super::super::{Failed, Run, exit, parse_addresses};
+use super::super::{Ending, Failed, Run, parse_addresses};
 use super::find::Holder;
 use crate::providers::ComposeProject;
 use crate::report::clean;
@@ -46,7 +46,7 @@ pub(super) async fn refuse(
         if rises(new, from) {
             let text = below_migration(name, from, new, &address);
             return Err(Failed::new(clean(&text).into_owned())
-                .with_code(exit::GUARD, consent.detailed_exitcode));
+                .ending(Ending::Guarded, consent.detailed_exitcode));
         }
     }
     Ok(())

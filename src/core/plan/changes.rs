@@ -57,7 +57,8 @@ fn diff(name: &str, before: &Content, after: &Content) -> Option<String> {
         return None;
     }
     let (before, after) = (before.text.as_ref()?, after.text.as_ref()?);
-    text_diff::unified(before.expose(), after.expose(), name)
+    let (live, desired) = (format!("live/{name}"), format!("desired/{name}"));
+    text_diff::unified(before.expose(), after.expose(), &live, &desired)
 }
 
 fn shown(value: Option<&Value>) -> Shown {

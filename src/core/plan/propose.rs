@@ -4,11 +4,12 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use super::{Action, Options, Plan, Reason, Verb, plan};
+use super::{Action, Note, Options, Plan, Reason, Verb, plan};
 use crate::address::Address;
 use crate::desired::{DesiredState, Inputs, compile, without};
 use crate::diagnostic::Diagnostic;
 use crate::live::{Foreign, LiveState};
+use crate::resource::DesiredResource;
 
 /// A plan, the desired state that it was made from, and what is wrong with the latter.
 #[derive(Clone, Debug)]
@@ -37,10 +38,27 @@ pub fn propose(inputs: &Inputs<'_>, live: &LiveState, options: &Options) -> Prop
             plan.actions.iter().filter(renewed).map(|action| action.address.clone()).collect();
         // Every further round takes something away, so there are at most as many as outputs.
         if !outputs.keys().any(|address| gone.contains(address)) {
+            let mut plan = plan;
+            plan.notes.extend(hidden(&desired, inputs));
             return Proposal { desired, plan, problems };
         }
         outputs = Cow::Owned(without(&outputs, &gone));
     }
+}
+
+/// Where the plan cannot say which ports become reachable, it says that.
+fn hidden<'a>(
+    desired: &'a DesiredState,
+    inputs: &'a Inputs<'_>,
+) -> impl Iterator<Item = Note> + 'a {
+    let hides = |resource: &&DesiredResource| {
+        let kind = inputs.types.get(&resource.address);
+        kind.is_some_and(|kind| kind.hides_openings(&resource.attributes))
+    };
+    desired.resources.iter().filter(hides).map(|resource| Note {
+        address: Some(resource.address.clone()),
+        text: "which ports it opens is known once what it holds is made".to_owned(),
+    })
 }
 
 /// A plan that puts our marker on one foreign object and changes nothing else.
@@ -51,23 +69,25 @@ pub fn adopt(
     foreign: &Foreign,
     live: &LiveState,
 ) -> Plan {
-    single(desired, address, Verb::Adopt, &foreign.id, live)
+    adopt_all(desired, &[(address, foreign)], live)
+}
+
+/// The same for several objects together.
+#[must_use]
+pub fn adopt_all(desired: &DesiredState, pairs: &[(&Address, &Foreign)], live: &LiveState) -> Plan {
+    let actions =
+        pairs.iter().map(|(address, foreign)| requested(address, Verb::Adopt, &foreign.id));
+    of(desired, actions.collect(), live)
 }
 
 /// A plan that takes our marker off one object and leaves it where it is.
 #[must_use]
 pub fn forget(desired: &DesiredState, address: &Address, id: &str, live: &LiveState) -> Plan {
-    single(desired, address, Verb::Forget, id, live)
+    of(desired, vec![requested(address, Verb::Forget, id)], live)
 }
 
-fn single(
-    desired: &DesiredState,
-    address: &Address,
-    verb: Verb,
-    id: &str,
-    live: &LiveState,
-) -> Plan {
-    let action = Action {
+fn requested(address: &Address, verb: Verb, id: &str) -> Action {
+    Action {
         address: address.clone(),
         verb,
         reason: Reason::Requested,
@@ -76,8 +96,11 @@ fn single(
         stage: 0,
         id: Some(id.to_owned()),
         holds_data: false,
-    };
+    }
+}
+
+fn of(desired: &DesiredState, actions: Vec<Action>, live: &LiveState) -> Plan {
     let (conflicts, notes, foreign, targets) = Default::default();
     let (stack, live_digest) = (desired.stack.clone(), live.digest());
-    Plan { stack, actions: vec![action], conflicts, notes, foreign, live_digest, targets }
+    Plan { stack, actions, conflicts, notes, foreign, live_digest, targets }
 }

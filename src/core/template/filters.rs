@@ -6,6 +6,7 @@
 //! | `sqlquote` | a literal of PostgreSQL's SQL, quotes included |
 //! | `shellquote` | one word of a POSIX shell, quotes included |
 //! | `envquote` | a value in a file that Compose reads as `env_file`, quotes included |
+//! | `fingerprint` | nothing: 128 bits of a text's SHA-256 in hex, by which a key is known again and cannot be found out, if it is a random one |
 //! | `tojson` | a string of JSON, which is one of YAML too, quotes included; minijinja's own |
 //!
 //! What a language cannot say is an error. No message repeats the text, which may be a secret.
@@ -21,6 +22,13 @@ pub(super) fn add(environment: &mut Environment<'_>) {
     environment.add_filter("sqlquote", sqlquote);
     environment.add_filter("shellquote", shellquote);
     environment.add_filter("envquote", envquote);
+    environment.add_filter("fingerprint", fingerprint);
+}
+
+fn fingerprint(text: Cow<'_, str>) -> String {
+    let mut sum = crate::hash::sha256_hex(format!("ipai key\n{text}").as_bytes());
+    sum.truncate(32);
+    sum
 }
 
 /// minijinja's own leaves `/` alone, and with it everything behind a password ends up in the path.

@@ -2,12 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+#[path = "desired/sections.rs"]
+mod sections;
 mod toy;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use ipai_core::desired::{Inputs, compile};
-use ipai_core::sections::SECTIONS;
 use ipai_core::stack::{named_files, parse};
 use ipai_core::{Diagnostic, DigestKey, Outputs, Secret, Sources, Value, diagnostic};
 use toy::{Setting, address, flush};
@@ -544,45 +545,4 @@ fn values_take_their_canonical_form() {
     assert_eq!(value("toy.box.a", "backups"), Value::Bool(true));
     assert_eq!(value("toy.box.a", "size"), Value::Int(8));
     assert_eq!(value("toy.record.r", "name"), Value::text("www"));
-}
-
-/// The keys that a table takes, by the complaint about one that it does not.
-fn taken(header: &str) -> BTreeSet<String> {
-    let first = if header == "[stack]" { "" } else { HEAD };
-    let found = problems(&format!("{first}{header}\nqqqqqqqqqqqq = 1\n"), "");
-    let unknown = found.iter().find(|problem| problem.summary == "Unknown key `qqqqqqqqqqqq`");
-    let Some(hint) = unknown.and_then(|problem| problem.hint.clone()) else {
-        return BTreeSet::new();
-    };
-    let list = hint.strip_prefix("known here: ").unwrap();
-    list.split(", ").map(|name| name.trim_matches('`').to_owned()).collect()
-}
-
-#[test]
-fn the_manual_of_the_sections_names_every_key_and_no_other() {
-    // What goes with a question is told of once.
-    let asks = |table: &str| matches!(table, "auth" | "version");
-    for section in SECTIONS {
-        let header = section.header.replace("NAME", "x");
-        let keys = || section.keys.iter().map(|(name, _)| *name);
-        let tables: BTreeSet<&str> =
-            keys().filter_map(|name| Some(name.split_once('.')?.0)).chain([""]).collect();
-        for table in tables {
-            let told = keys().filter_map(|name| match table {
-                "" => (!name.contains('.')).then_some(name),
-                table => name.strip_prefix(table)?.strip_prefix('.'),
-            });
-            let told: BTreeSet<String> = told.map(str::to_owned).collect();
-            let inner = if table.is_empty() { String::new() } else { format!(".{table}") };
-            let mut taken = taken(&format!("[{header}{inner}]"));
-            if asks(table) {
-                taken.retain(|name| !keys().any(|known| known == name));
-            }
-            assert_eq!(told, taken, "[{header}{inner}]");
-        }
-        let head = if section.name() == "stack" { "" } else { HEAD };
-        let (_, found) =
-            parse(&[("stack.toml", &format!("{head}{}", section.example))], None, &toy::types());
-        assert!(found.is_empty(), "{}: {found:?}", section.header);
-    }
 }

@@ -2,7 +2,7 @@
 # What a cloud's Debian image holds, plus Docker and Compose, so that a first boot installs nothing.
 apt-get update -qq
 apt-get install -qq -y systemd systemd-sysv dbus openssh-server sudo curl ca-certificates iproute2 iptables procps netbase \
-  cloud-init docker.io docker-cli docker-compose rsync
+  cloud-init docker.io docker-cli docker-compose rsync restic
 
 cp -r /run/recipe/files/. /
 chmod 0755 /lab/* /usr/local/sbin/* /usr/local/bin/*

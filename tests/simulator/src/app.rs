@@ -174,9 +174,10 @@ impl App {
         });
         reply.headers.extend(headers);
         reply = reply.with("date", self.time(number).to_http_text());
-        if incoming.vendor == Vendor::DigitalOcean {
-            reply = reply.with("x-request-id", ids::uuid("request", number));
-        }
+        reply = match incoming.vendor {
+            Vendor::DigitalOcean => reply.with("x-request-id", ids::uuid("request", number)),
+            Vendor::Cloudflare => reply.with("cf-ray", format!("{number:016x}-FRA")),
+        };
         (reply, errand)
     }
 

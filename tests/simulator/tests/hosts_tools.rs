@@ -1,4 +1,4 @@
-//! `sudo`, `chown`, `stat`, `cloud-init` and `systemctl` of a host, through their links.
+//! `sudo`, `chown`, `stat` and `cloud-init` of a host, through their links.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -120,28 +120,6 @@ fn cloud_init_is_done_or_what_the_test_says() {
     faults.save(world.host().base()).unwrap();
     let (stdout, _, status) = text(&world.tool("cloud-init", &["status"]));
     assert_eq!((stdout.as_str(), status), ("status: error\n", 1));
-}
-
-#[test]
-fn systemctl_knows_units_that_exist() {
-    let world = World::new();
-    let systemctl = |line: &str| {
-        let (stdout, stderr, status) =
-            text(&world.tool("systemctl", &line.split(' ').collect::<Vec<_>>()));
-        (stdout + &stderr, status)
-    };
-    assert_eq!(systemctl("is-active docker ssh.service"), ("active\nactive\n".to_owned(), 0));
-    assert_eq!(systemctl("is-active backup.timer"), ("inactive\n".to_owned(), 3));
-    assert_eq!(systemctl("enable --now backup.timer").1, 1);
-    fs::write(world.host().root().join("etc/systemd/system/backup.timer"), "").unwrap();
-    assert_eq!(systemctl("daemon-reload").1, 0);
-    let (said, status) = systemctl("enable --now backup.timer");
-    assert!(said.contains("simulated") && status == 0, "{said}");
-    assert_eq!(systemctl("is-active backup.timer"), ("active\n".to_owned(), 0));
-    assert_eq!(systemctl("is-enabled backup.timer"), ("enabled\n".to_owned(), 0));
-    assert_eq!(systemctl("disable --now backup.timer").1, 0);
-    assert_eq!(systemctl("is-active --quiet backup.timer"), (String::new(), 3));
-    assert_eq!(systemctl("restart nope").1, 5);
 }
 
 #[test]

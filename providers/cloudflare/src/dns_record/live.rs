@@ -5,6 +5,7 @@ use serde_json::Value as Json;
 
 use super::content;
 use super::{RecordType, rules, text};
+use crate::marker::Marker;
 use crate::name;
 use crate::wire::Record;
 
@@ -76,6 +77,12 @@ pub(crate) fn outputs(record: &Record) -> Outputs {
         .into()
 }
 
+/// What somebody remarked about the record: it gives way to our marker when the record is taken over.
+pub(crate) fn remark(record: &Record) -> Option<&str> {
+    let comment = record.comment.as_deref().filter(|text| !text.is_empty())?;
+    Marker::parse(comment).is_none().then_some(comment)
+}
+
 /// What a person calls the record, and what makes it unique where that matters.
 pub(crate) fn describe(record: &Record, zone: &str) -> (String, Option<String>) {
     let known =
@@ -87,6 +94,14 @@ pub(crate) fn describe(record: &Record, zone: &str) -> (String, Option<String>) 
         .unwrap_or("(no content)");
     let short: String = content.chars().filter(|c| !c.is_control()).take(80).collect();
     let dots = if content.chars().count() > 80 { "…" } else { "" };
-    let title = format!("{} {} → {short}{dots}", record.kind, record_name(record));
+    let remark = remark(record).map(|text| {
+        format!(" (comment: {})", text.chars().filter(|c| !c.is_control()).collect::<String>())
+    });
+    let title = format!(
+        "{} {} → {short}{dots}{}",
+        record.kind,
+        record_name(record),
+        remark.unwrap_or_default()
+    );
     (title, known.as_ref().and_then(rules::identity))
 }

@@ -7,6 +7,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value as Json;
 
 use super::pages::Listed;
+use super::reserved_ips::ReservedIp;
+use super::snapshots::Snapshot;
+use super::volumes::Volume;
 
 /// A droplet.
 #[derive(Clone, Debug, Deserialize)]
@@ -134,12 +137,6 @@ pub(crate) struct Tagged {
     pub(crate) count: u64,
 }
 
-/// A reserved address.
-#[derive(Clone, Debug, Deserialize)]
-pub(crate) struct ReservedIp {
-    pub(crate) ip: IpAddr,
-}
-
 /// A firewall.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Firewall {
@@ -190,12 +187,14 @@ pub(crate) struct Targets {
 }
 
 /// The API sends `null` where a list is empty.
-fn or_empty<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
+pub(super) fn or_empty<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    from: D,
+) -> Result<Vec<T>, D::Error> {
     Ok(Option::deserialize(from)?.unwrap_or_default())
 }
 
 /// An id that goes into a path must not lead elsewhere.
-fn plain_id<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+pub(super) fn plain_id<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     let id = String::deserialize(from)?;
     let plain = !id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
     if plain { Ok(id) } else { Err(D::Error::custom("an id with strange characters")) }
@@ -226,7 +225,15 @@ macro_rules! named {
     };
 }
 
-named! { Droplet => "droplet", Action => "action", Tag => "tag", Firewall => "firewall" }
+named! {
+    Droplet => "droplet",
+    Action => "action",
+    Tag => "tag",
+    Firewall => "firewall",
+    Volume => "volume",
+    ReservedIp => "reserved_ip",
+    Snapshot => "snapshot",
+}
 
 impl Listed for Droplet {
     const KEY: &'static str = "droplets";
@@ -242,9 +249,9 @@ impl Listed for Firewall {
     }
 }
 
-impl Listed for ReservedIp {
-    const KEY: &'static str = "reserved_ips";
+impl Listed for Tag {
+    const KEY: &'static str = "tags";
     fn key(&self) -> String {
-        self.ip.to_string()
+        self.name.clone()
     }
 }

@@ -51,11 +51,15 @@ impl fmt::Debug for Change {
 }
 
 impl Get {
-    fn new(path: impl Into<String>, attempt: impl Into<String>, scope: &'static str) -> Self {
+    pub(super) fn new(
+        path: impl Into<String>,
+        attempt: impl Into<String>,
+        scope: &'static str,
+    ) -> Self {
         Self { path: path.into(), query: Vec::new(), attempt: attempt.into(), scope }
     }
 
-    fn with(mut self, key: &'static str, value: &str) -> Self {
+    pub(super) fn with(mut self, key: &'static str, value: &str) -> Self {
         self.query.push((key, value.to_owned()));
         self
     }
@@ -97,14 +101,14 @@ impl Get {
         Self::new(format!("/v2/firewalls/{id}"), format!("look at firewall {id}"), "firewall:read")
     }
 
-    /// All reserved addresses.
-    pub(crate) fn reserved_ips() -> Self {
-        Self::new("/v2/reserved_ips", "list the reserved IPs", "reserved_ip:read")
-    }
-
     /// One action.
     pub(crate) fn action(id: u64) -> Self {
         Self::new(format!("/v2/actions/{id}"), format!("look at action {id}"), "actions:read")
+    }
+
+    /// All tags, those too that nothing carries.
+    pub(crate) fn tags() -> Self {
+        Self::new("/v2/tags", "list the tags", "tag:read")
     }
 
     /// One tag, with the number of objects that carry it.
@@ -114,11 +118,16 @@ impl Get {
 }
 
 impl Change {
-    fn post(path: String, body: Json, attempt: String, scope: &'static str) -> Self {
+    pub(super) fn post(path: String, body: Json, attempt: String, scope: &'static str) -> Self {
         Self { method: Method::Post, path, body: Some(body), attempt, scope }
     }
 
-    fn delete(path: String, body: Option<Json>, attempt: String, scope: &'static str) -> Self {
+    pub(super) fn delete(
+        path: String,
+        body: Option<Json>,
+        attempt: String,
+        scope: &'static str,
+    ) -> Self {
         Self { method: Method::Delete, path, body, attempt, scope }
     }
 
@@ -147,17 +156,17 @@ impl Change {
         Self::post("/v2/tags".into(), json!({ "name": name }), attempt, "tag:create")
     }
 
-    /// Puts an existing tag on a droplet.
-    pub(crate) fn tag_droplet(tag: &str, id: u64) -> Self {
+    /// Puts an existing tag on an object.
+    pub(crate) fn tag(tag: &str, on: &Tagged) -> Self {
         let path = format!("/v2/tags/{tag}/resources");
-        Self::post(path, tagged(id), format!("tag droplet {id} with `{tag}`"), "tag:create")
+        Self::post(path, on.body(), format!("tag {on} with `{tag}`"), "tag:create")
     }
 
-    /// Takes a tag off a droplet.
-    pub(crate) fn untag_droplet(tag: &str, id: u64) -> Self {
+    /// Takes a tag off an object.
+    pub(crate) fn untag(tag: &str, on: &Tagged) -> Self {
         let path = format!("/v2/tags/{tag}/resources");
-        let attempt = format!("take the tag `{tag}` off droplet {id}");
-        Self::delete(path, Some(tagged(id)), attempt, "tag:delete")
+        let attempt = format!("take the tag `{tag}` off {on}");
+        Self::delete(path, Some(on.body()), attempt, "tag:delete")
     }
 
     /// Deletes a tag, which takes it off everything.
@@ -192,7 +201,33 @@ impl Change {
     }
 }
 
-fn tagged(id: u64) -> Json {
-    // The API wants the id as text here, because other objects have UUIDs.
-    json!({ "resources": [{ "resource_id": id.to_string(), "resource_type": "droplet" }] })
+/// An object that carries tags.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Tagged {
+    /// The API's word: `droplet`, `volume`.
+    kind: &'static str,
+    id: String,
+}
+
+impl Tagged {
+    /// A droplet.
+    pub(crate) fn droplet(id: u64) -> Self {
+        // The API wants the id as text here, because other objects have UUIDs.
+        Self { kind: "droplet", id: id.to_string() }
+    }
+
+    /// A volume.
+    pub(crate) fn volume(id: &str) -> Self {
+        Self { kind: "volume", id: id.to_owned() }
+    }
+
+    fn body(&self) -> Json {
+        json!({ "resources": [{ "resource_id": self.id, "resource_type": self.kind }] })
+    }
+}
+
+impl fmt::Display for Tagged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.kind, self.id)
+    }
 }

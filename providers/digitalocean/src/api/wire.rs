@@ -152,8 +152,12 @@ impl Wire {
     /// Sends a request once. An answer with any status is an answer.
     pub(super) async fn send(&self, call: &Call<'_>) -> Result<Answer, ApiError> {
         self.take_turn().await;
-        let name = || format!("{} {}", call.method, call.url(&self.base).path());
-        self.witness.step(name, self.exchange(call)).await
+        let path = call.url(&self.base).path().to_owned();
+        let begun = Instant::now();
+        let name = || format!("{} {path}", call.method);
+        let result = self.witness.step(name, self.exchange(call)).await;
+        tell(call.method, &path, begun, &result);
+        result
     }
 
     async fn exchange(&self, call: &Call<'_>) -> Result<Answer, ApiError> {
@@ -170,6 +174,22 @@ impl Wire {
         let mut answer = Answer::new(response.status().as_u16(), response.headers());
         answer.body = read(call, response).await?;
         Ok(answer)
+    }
+}
+
+/// Tells of a request and its answer: neither the query, nor a header that was sent, nor a body.
+fn tell(method: &str, path: &str, begun: Instant, result: &Result<Answer, ApiError>) {
+    let vendor = "digitalocean";
+    let ms = begun.elapsed().as_millis();
+    match result {
+        Ok(Answer { status, request_id, body, .. }) => {
+            let (id, bytes) = (request_id.as_deref(), body.len());
+            tracing::debug!(target: "ipai::http", vendor, method, path, status, ms, bytes, id, "request");
+        }
+        Err(error) => {
+            let lost = error.cause.as_str();
+            tracing::debug!(target: "ipai::http", vendor, method, path, ms, lost, "request");
+        }
     }
 }
 

@@ -4,9 +4,9 @@ use ipai_core::RemoteError;
 use serde::de::DeserializeOwned;
 
 use super::error::{ApiError, Kind};
-use super::objects::{Action, Created, Firewall, One, Tag};
+use super::objects::{Action, Created, Firewall, Named, One, Tag};
 use super::reader::{Reader, Repeat};
-use super::requests::{Change, Method};
+use super::requests::{Change, Method, Tagged};
 use super::wire::Call;
 use crate::settings::Settings;
 
@@ -41,7 +41,7 @@ impl Writer {
 
     /// Starts an action.
     pub(crate) async fn act(&self, change: &Change) -> Result<Action, ApiError> {
-        Ok(self.once::<One<Action>>(change).await?.0)
+        self.make(change).await
     }
 
     /// Deletes something; what is gone already is success.
@@ -70,9 +70,9 @@ impl Writer {
         }
     }
 
-    /// Puts an existing tag on a droplet.
-    pub(crate) async fn tag(&self, tag: &str, id: u64) -> Result<(), ApiError> {
-        self.done(&Change::tag_droplet(tag, id)).await
+    /// Puts an existing tag on an object.
+    pub(crate) async fn tag(&self, tag: &str, on: &Tagged) -> Result<(), ApiError> {
+        self.done(&Change::tag(tag, on)).await
     }
 
     /// Puts a droplet behind a firewall, whether it stands there already or not.
@@ -80,9 +80,18 @@ impl Writer {
         self.done(&Change::guard_droplet(firewall, id)).await
     }
 
+    /// Asks for something that comes alone in the answer: a volume, a reserved address, a volume's snapshot. Sent until it
+    /// may have arrived, and not again.
+    pub(crate) async fn make<T: Named + DeserializeOwned>(
+        &self,
+        change: &Change,
+    ) -> Result<T, ApiError> {
+        Ok(self.once::<One<T>>(change).await?.0)
+    }
+
     /// Makes a firewall. Its name is unique, so a second one cannot come of it, but a refusal as duplicate can.
     pub(crate) async fn create_firewall(&self, change: &Change) -> Result<Firewall, ApiError> {
-        Ok(self.once::<One<Firewall>>(change).await?.0)
+        self.make(change).await
     }
 
     /// Sets the whole of a firewall.

@@ -4,6 +4,7 @@ use ipai_core::{Fault, Outputs, RemoteError};
 
 use super::Task;
 use super::action::absent_as_none;
+use super::handover::Belongings;
 use super::patience::Patience;
 use crate::api::{Change, Droplet, Get};
 use crate::marker::{self, Marks};
@@ -12,8 +13,9 @@ impl Task<'_> {
     /// Deletes the droplet and the tags that only it carried.
     pub(super) async fn delete_droplet(&self) -> Result<Outputs, RemoteError> {
         if let Some(droplet) = self.doomed().await? {
-            self.destroy(&droplet).await?;
-            self.sweep(self.own_tags(&droplet)).await;
+            let belongings = self.belongings(&droplet).await?;
+            self.destroy(&droplet, &belongings).await?;
+            self.sweep(self.own_tags(&droplet.tags)).await;
         }
         Ok(Outputs::new())
     }
@@ -22,11 +24,13 @@ impl Task<'_> {
     pub(super) async fn replace_droplet(&self) -> Result<Outputs, RemoteError> {
         let Some(old) = self.doomed().await? else { return self.create_droplet(None).await };
         let firewalls = self.firewalls_before(old.id).await?;
-        self.destroy(&old).await?;
+        let belongings = self.belongings(&old).await?;
+        self.destroy(&old, &belongings).await?;
         let outputs = self.create_droplet(Some(old.id)).await?;
         self.guard_by(&firewalls).await?;
+        self.hand_over(&belongings).await?;
         let kept = marker::identity_tags(&self.job.stack, &self.job.address);
-        let mut tags = self.own_tags(&old);
+        let mut tags = self.own_tags(&old.tags);
         tags.retain(|tag| !kept.contains(&tag.to_ascii_lowercase()));
         self.sweep(tags).await;
         Ok(outputs)
@@ -54,14 +58,15 @@ impl Task<'_> {
         }
     }
 
-    /// Shuts a droplet down, deletes it, and waits until it is gone.
-    async fn destroy(&self, droplet: &Droplet) -> Result<(), RemoteError> {
+    /// Shuts a droplet down, detaches what stays, deletes it, and waits until it is gone.
+    async fn destroy(&self, droplet: &Droplet, stays: &Belongings) -> Result<(), RemoteError> {
         let id = droplet.id;
         self.may_begin()?;
         match self.shut_down(id).await {
             Err(error) if error.fault == Fault::NotFound => return Ok(()),
             other => other?,
         }
+        self.detach_all(stays).await?;
         self.ask_to_delete(id).await?;
         let limit = self.executor.limits.delete;
         let mut gone = Patience::new(self, format!("droplet {id} is gone"), limit);

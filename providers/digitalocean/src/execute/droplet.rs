@@ -1,6 +1,7 @@
 //! What several verbs need to know of a droplet.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use ipai_core::{Fault, Outputs, RemoteError};
 use serde_json::json;
@@ -49,7 +50,7 @@ impl Task<'_> {
         }
     }
 
-    fn vanished(&self, id: u64) -> RemoteError {
+    pub(super) fn vanished(&self, id: u64) -> RemoteError {
         let cause = format!("droplet {id} is gone again");
         RemoteError { fault: Fault::NotFound, ..self.refuse(cause) }
     }
@@ -84,7 +85,7 @@ impl Task<'_> {
         let mut reserved = BTreeSet::new();
         if droplet.public_v4().nth(1).is_some() {
             let all = self.executor.writer.reader.list::<ReservedIp>(&Get::reserved_ips()).await?;
-            reserved.extend(all.items.into_iter().map(|reserved| reserved.ip));
+            reserved.extend(all.items.into_iter().map(|reserved| IpAddr::V4(reserved.ip)));
         }
         let around = Surroundings { now, reserved: &reserved, desired: None };
         Ok(outputs(&droplet, &marks, around))

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ipai_core::{Address, DesiredResource, Outputs, RemoteError, Value};
+use ipai_core::{Address, Outputs, RemoteError, Value};
 use serde_json::{Value as Json, json};
 
 use super::Task;
@@ -161,22 +161,26 @@ impl Task<'_> {
     async fn wanted_firewall(&self, name: &str) -> Result<Json, RemoteError> {
         let wanted = self.job.desired.as_ref();
         let wanted = wanted.ok_or_else(|| self.refuse("there is nothing wanted"))?;
-        let members = Members { ids: self.droplet_ids(wanted).await?, tags: Vec::new() };
+        let addresses: Result<Vec<Address>, _> =
+            wanted.texts("droplets").into_iter().map(str::parse).collect();
+        let addresses =
+            addresses.map_err(|e: ipai_core::address::NotAnAddress| self.refuse(e.to_string()))?;
+        let members = Members { ids: self.droplet_ids(addresses).await?, tags: Vec::new() };
         body(name, &wanted.texts("inbound"), &wanted.texts("outbound"), &members)
             .map_err(|why| self.refuse(why))
     }
 
     /// The numbers of the wanted droplets. Those that this run made are remembered, because a list may not show them
     /// yet; the others are asked for once, by the stack's tag.
-    async fn droplet_ids(&self, wanted: &DesiredResource) -> Result<Vec<u64>, RemoteError> {
-        let mut ids: BTreeMap<Address, Option<u64>> = BTreeMap::new();
-        for text in wanted.texts("droplets") {
-            let address: Address = text
-                .parse()
-                .map_err(|e: ipai_core::address::NotAnAddress| self.refuse(e.to_string()))?;
-            let known = self.executor.recall(&address);
-            ids.insert(address, known);
-        }
+    pub(super) async fn droplet_ids(
+        &self,
+        addresses: Vec<Address>,
+    ) -> Result<Vec<u64>, RemoteError> {
+        let known = |address: Address| {
+            let id = self.executor.recall(&address);
+            (address, id)
+        };
+        let mut ids: BTreeMap<Address, Option<u64>> = addresses.into_iter().map(known).collect();
         if ids.values().any(Option::is_none) {
             for (address, id) in self.stack_droplets().await? {
                 ids.entry(address).and_modify(|known| *known = known.or(Some(id)));

@@ -6,7 +6,7 @@ use tokio::time::{Instant, sleep};
 use super::action::absent_as_none;
 use super::tags::{put, sweep_one, take};
 use super::{DigitalOceanExecutor, Task, number};
-use crate::api::{ApiError, Droplet};
+use crate::api::{ApiError, Droplet, Tagged};
 use crate::droplet::{HOST_KEY, OWN};
 use crate::marker::{self, Marks};
 
@@ -28,7 +28,7 @@ impl Pins for DigitalOceanExecutor {
                 .into_iter()
                 .filter(|tag| marker::is_host_key_tag(tag) && !tag.eq_ignore_ascii_case(&new))
                 .collect();
-            take(&self.writer, droplet.id, old.iter()).await?;
+            take(&self.writer, &Tagged::droplet(droplet.id), old.iter()).await?;
             for tag in &old {
                 sweep_one(&self.writer, tag).await?;
             }
@@ -47,7 +47,7 @@ impl DigitalOceanExecutor {
         if shows(&droplet) {
             return Ok(droplet);
         }
-        put(&self.writer, id, std::slice::from_ref(&wanted)).await?;
+        put(&self.writer, &Tagged::droplet(id), std::slice::from_ref(&wanted)).await?;
         let until = Instant::now() + self.limits.tags;
         while !shows(&droplet) && Instant::now() < until {
             if let Some((seen, _)) = absent_as_none(self.writer.reader.droplet(id).await)? {

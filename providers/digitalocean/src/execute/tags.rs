@@ -4,13 +4,32 @@ use std::collections::BTreeSet;
 
 use ipai_core::RemoteError;
 use tokio::task::JoinSet;
+use tracing::Instrument;
 
 use super::Task;
 use super::action::absent_as_none;
 use super::patience::Patience;
-use crate::api::{ApiError, Change, Droplet, Writer};
+use crate::api::{ApiError, Change, Droplet, Tagged, Volume, Writer};
 use crate::droplet::Birth;
-use crate::marker::{self, Marks};
+use crate::marker;
+
+/// An object, and the tags that it was seen with.
+pub(super) struct Bearer<'a> {
+    on: Tagged,
+    tags: &'a [String],
+}
+
+impl<'a> From<&'a Droplet> for Bearer<'a> {
+    fn from(droplet: &'a Droplet) -> Self {
+        Self { on: Tagged::droplet(droplet.id), tags: &droplet.tags }
+    }
+}
+
+impl<'a> From<&'a Volume> for Bearer<'a> {
+    fn from(volume: &'a Volume) -> Self {
+        Self { on: Tagged::volume(&volume.id), tags: &volume.tags }
+    }
+}
 
 impl Task<'_> {
     /// Waits for the tags that a droplet was created with, then puts on those that are still missing.
@@ -30,7 +49,7 @@ impl Task<'_> {
             }
         }
         let missing = self.missing(&droplet, birth);
-        put(&self.executor.writer, id, &missing).await?;
+        put(&self.executor.writer, &Tagged::droplet(id), &missing).await?;
         droplet.tags.extend(missing);
         Ok(droplet)
     }
@@ -44,7 +63,7 @@ impl Task<'_> {
         if birth.is_some() {
             wanted.extend(self.job.version.as_deref().map(marker::hash_tag));
         }
-        lacking(droplet, &wanted)
+        lacking(&droplet.tags, &wanted)
     }
 
     fn user_tags(&self) -> Option<Vec<String>> {
@@ -57,63 +76,65 @@ impl Task<'_> {
     pub(super) async fn align_tags(&self, droplet: &Droplet) -> Result<(), ApiError> {
         self.mark_identity(droplet).await?;
         let Some(user) = self.user_tags() else { return Ok(()) };
-        put(&self.executor.writer, droplet.id, &lacking(droplet, &user)).await?;
+        put(&self.executor.writer, &Tagged::droplet(droplet.id), &lacking(&droplet.tags, &user))
+            .await?;
         let extra = droplet.tags.iter().filter(|tag| !marker::is_reserved(tag));
         let extra = extra.filter(|tag| !user.contains(&tag.to_ascii_lowercase()));
-        take(&self.executor.writer, droplet.id, extra).await
+        take(&self.executor.writer, &Tagged::droplet(droplet.id), extra).await
     }
 
-    /// Puts on the tags that say whose a droplet is.
-    pub(super) async fn mark_identity(&self, droplet: &Droplet) -> Result<(), ApiError> {
+    /// Puts on the tags that say whose an object is.
+    pub(super) async fn mark_identity<'a>(
+        &self,
+        bearer: impl Into<Bearer<'a>>,
+    ) -> Result<(), ApiError> {
+        let Bearer { on, tags } = bearer.into();
         let wanted = marker::identity_tags(&self.job.stack, &self.job.address);
-        put(&self.executor.writer, droplet.id, &lacking(droplet, &wanted)).await
+        put(&self.executor.writer, &on, &lacking(tags, &wanted)).await
     }
 
-    /// Marks the droplet with the version that is applied now. The new mark comes before the old one goes: a run that
+    /// Marks an object with the version that is applied now. The new mark comes before the old one goes: a run that
     /// is killed in between leaves both, and the wanted one counts.
-    pub(super) async fn mark_version(&self, droplet: &Droplet) -> Result<(), ApiError> {
+    pub(super) async fn mark_version<'a>(
+        &self,
+        bearer: impl Into<Bearer<'a>>,
+    ) -> Result<(), ApiError> {
         let Some(version) = &self.job.version else { return Ok(()) };
+        let Bearer { on, tags } = bearer.into();
         let new = marker::hash_tag(version);
-        let old: Vec<String> =
-            droplet.tags.iter().filter(|tag| marker::is_hash_tag(tag)).cloned().collect();
-        put(&self.executor.writer, droplet.id, &lacking(droplet, std::slice::from_ref(&new)))
-            .await?;
-        let old: Vec<String> =
-            old.into_iter().filter(|tag| !tag.eq_ignore_ascii_case(&new)).collect();
-        take(&self.executor.writer, droplet.id, old.iter()).await?;
+        let old = tags.iter().filter(|tag| marker::is_hash_tag(tag));
+        let old: Vec<String> = old.filter(|tag| !tag.eq_ignore_ascii_case(&new)).cloned().collect();
+        put(&self.executor.writer, &on, &lacking(tags, std::slice::from_ref(&new))).await?;
+        take(&self.executor.writer, &on, old.iter()).await?;
         self.sweep(old).await;
         Ok(())
     }
 
-    /// Takes every tag of ours off a droplet.
-    pub(super) async fn unmark(&self, droplet: &Droplet) -> Result<(), ApiError> {
-        let ours = self.own_tags(droplet);
-        take(&self.executor.writer, droplet.id, ours.iter()).await?;
+    /// Takes every tag of ours off an object.
+    pub(super) async fn unmark<'a>(&self, bearer: impl Into<Bearer<'a>>) -> Result<(), ApiError> {
+        let Bearer { on, tags } = bearer.into();
+        let ours = self.own_tags(tags);
+        take(&self.executor.writer, &on, ours.iter()).await?;
         self.sweep(ours).await;
         Ok(())
     }
 
-    /// The tags by which a droplet is known as this resource, in the spelling that the API uses.
-    pub(super) fn own_tags(&self, droplet: &Droplet) -> Vec<String> {
+    /// Those of an object's tags by which it is known as this resource, in the spelling that the API uses.
+    pub(super) fn own_tags(&self, tags: &[String]) -> Vec<String> {
         let identity = marker::identity_tags(&self.job.stack, &self.job.address);
         let ours = |tag: &&String| {
             marker::is_hash_tag(tag)
                 || marker::is_host_key_tag(tag)
                 || identity.iter().any(|own| own.eq_ignore_ascii_case(tag))
         };
-        droplet.tags.iter().filter(ours).cloned().collect()
+        tags.iter().filter(ours).cloned().collect()
     }
 
-    /// Tells whether a droplet is marked as another resource, of this stack or another.
-    pub(super) fn marked_otherwise(&self, droplet: &Droplet) -> bool {
+    /// Tells whether tags mark their object as another resource, of this stack or another.
+    pub(super) fn marked_otherwise(&self, tags: &[String]) -> bool {
         let own = marker::identity_tags(&self.job.stack, &self.job.address);
-        let marks = Marks::read(&self.job.stack, &droplet.tags);
-        let elsewhere = marks.addresses.iter().any(|address| *address != self.job.address);
-        let stranger = |tag: &String| {
-            let tag = tag.to_ascii_lowercase();
-            tag.starts_with("ipai:") && !own.contains(&tag)
-        };
-        elsewhere || droplet.tags.iter().any(stranger)
+        let mut tags = tags.iter().map(|tag| tag.to_ascii_lowercase());
+        tags.any(|tag| tag.starts_with("ipai:") && !own.contains(&tag))
     }
 
     /// Deletes those of the tags that nothing carries any more. They cost nothing, so a failure is only told.
@@ -121,10 +142,15 @@ impl Task<'_> {
         let mut sweeping = JoinSet::new();
         for tag in tags {
             let writer = self.executor.writer.clone();
-            sweeping.spawn(async move {
-                let result = sweep_one(&writer, &tag).await;
-                result.err().map(|error| format!("the unused tag `{tag}` stays: {}", error.cause))
-            });
+            sweeping.spawn(
+                async move {
+                    let result = sweep_one(&writer, &tag).await;
+                    result
+                        .err()
+                        .map(|error| format!("the unused tag `{tag}` stays: {}", error.cause))
+                }
+                .in_current_span(),
+            );
         }
         while let Some(done) = sweeping.join_next().await {
             if let Ok(Some(remark)) = done {
@@ -143,26 +169,26 @@ pub(super) async fn sweep_one(writer: &Writer, tag: &str) -> Result<(), ApiError
     }
 }
 
-fn lacking(droplet: &Droplet, wanted: &[String]) -> Vec<String> {
-    let has: BTreeSet<String> = droplet.tags.iter().map(|tag| tag.to_ascii_lowercase()).collect();
+fn lacking(tags: &[String], wanted: &[String]) -> Vec<String> {
+    let has: BTreeSet<String> = tags.iter().map(|tag| tag.to_ascii_lowercase()).collect();
     wanted.iter().filter(|tag| !has.contains(&tag.to_ascii_lowercase())).cloned().collect()
 }
 
-pub(super) async fn put(writer: &Writer, id: u64, tags: &[String]) -> Result<(), ApiError> {
+pub(super) async fn put(writer: &Writer, on: &Tagged, tags: &[String]) -> Result<(), ApiError> {
     for tag in tags {
         let spelling = writer.ensure_tag(tag).await?;
-        writer.tag(&spelling, id).await?;
+        writer.tag(&spelling, on).await?;
     }
     Ok(())
 }
 
 pub(super) async fn take(
     writer: &Writer,
-    id: u64,
+    on: &Tagged,
     tags: impl Iterator<Item = &String> + Send,
 ) -> Result<(), ApiError> {
     for tag in tags {
-        writer.delete(&Change::untag_droplet(tag, id)).await?;
+        writer.delete(&Change::untag(tag, on)).await?;
     }
     Ok(())
 }

@@ -67,7 +67,7 @@ impl Task<'_> {
     pub(super) async fn adopt_droplet(&self) -> Result<Outputs, RemoteError> {
         let id = self.observed_id()?.ok_or_else(|| self.refuse("no droplet was named"))?;
         let (droplet, _) = self.executor.writer.reader.droplet(id).await?;
-        if self.marked_otherwise(&droplet) {
+        if self.marked_otherwise(&droplet.tags) {
             let cause = format!("droplet {id} belongs to another resource by its tags");
             return Err(self.refuse(cause).hint("let it go there with `ipai forget` first"));
         }

@@ -1,19 +1,21 @@
 //! What the observer makes of an answer that was recorded: the same steps as over the wire, without the wire.
 
-use std::collections::BTreeSet;
-
 use ipai_core::{LiveState, RemoteError, Scope};
 
-use super::Sight;
+use super::{Sight, Storage};
 use crate::api::{
-    Action, ApiError, Created, Droplet, Firewall, Get, One, Recorded, ReservedIp, Tag,
+    Action, ApiError, Created, Droplet, Firewall, Get, One, Recorded, ReservedIp, Snapshot, Tag,
+    Volume,
 };
+use crate::marker::Claims;
 
 /// What one answer shows, and why it is no answer to the rest of what the provider asks.
 #[derive(Debug)]
 pub struct Reading {
     /// The live state, as far as the answer shows any.
     pub live: LiveState,
+    /// The snapshots, as far as the answer shows any.
+    pub snapshots: Vec<ipai_core::snapshot::Snapshot>,
     /// One failure for each kind of request that the answer does not fit.
     pub failures: Vec<RemoteError>,
 }
@@ -36,6 +38,9 @@ pub fn read_recorded(
     let droplets = list(answer.list::<Droplet>(&Get::droplets_tagged("ipai")), &mut failures);
     let firewalls = list(answer.list::<Firewall>(&Get::firewalls()), &mut failures);
     let reserved = list(answer.list::<ReservedIp>(&Get::reserved_ips()), &mut failures);
+    let volumes = list(answer.list::<Volume>(&Get::volumes()), &mut failures);
+    let tags = list(answer.list::<Tag>(&Get::tags()), &mut failures);
+    let snapshots = list(answer.list::<Snapshot>(&Get::snapshots()), &mut failures);
     let mut sight = Sight::new(scope, answer.now().unwrap_or(now));
     droplets.iter().cloned().for_each(|droplet| sight.tagged(droplet));
     for wanted in &scope.desired {
@@ -43,8 +48,11 @@ pub fn read_recorded(
         let same = |d: &&Droplet| name.is_some_and(|name| d.name.eq_ignore_ascii_case(name));
         droplets.iter().filter(same).cloned().for_each(|d| sight.named(&wanted.address, d));
     }
-    let reserved: BTreeSet<_> = reserved.into_iter().map(|reserved| reserved.ip).collect();
-    Reading { live: sight.into_state(&firewalls, &reserved), failures }
+    let claims = Claims::read(&scope.stack, tags.iter().map(|tag| &*tag.name));
+    let storage = Storage { claims, volumes, reserved: Some(reserved), ..Storage::default() };
+    let addresses = storage.addresses().unwrap_or_default();
+    let kept = crate::snapshots::read(&scope.stack, &[], snapshots);
+    Reading { live: sight.into_state(&firewalls, &addresses, &storage), snapshots: kept, failures }
 }
 
 fn list<T>(read: Result<Vec<T>, ApiError>, failures: &mut Vec<RemoteError>) -> Vec<T> {
@@ -61,6 +69,9 @@ fn single_objects(answer: &Recorded, failures: &mut Vec<RemoteError>) {
         answer.one::<One<Action>>(&Get::action(1)).err(),
         answer.one::<One<Tag>>(&Get::tag("ipai")).err(),
         answer.one::<One<Firewall>>(&Get::firewalls()).err(),
+        answer.one::<One<Volume>>(&Get::volumes()).err(),
+        answer.one::<One<ReservedIp>>(&Get::reserved_ips()).err(),
+        answer.one::<One<Snapshot>>(&Get::snapshots()).err(),
     ];
     failures.extend(reads.into_iter().flatten().map(RemoteError::from));
 }
@@ -84,7 +95,7 @@ mod tests {
         let body = format!(r#"{{"firewalls":[{firewall}],"meta":{{"total":1}}}}"#);
         let reading = read(200, &body);
         assert_eq!(reading.live.resources.len(), 1);
-        assert_eq!(reading.failures.len(), 7, "{:?}", reading.failures);
+        assert_eq!(reading.failures.len(), 13, "{:?}", reading.failures);
         assert!(read(500, &body).live.resources.is_empty());
     }
 }

@@ -47,7 +47,7 @@ async fn user_data_carries_the_pinned_host_key() {
 }
 
 #[tokio::test]
-async fn a_plan_with_everything_in_place_costs_two_requests() {
+async fn a_plan_with_everything_in_place_costs_three_requests() {
     let stage = stage(Pace::instant()).await;
     let (web, db) = (droplet("web", &[]), droplet("db", &[]));
     stage.create(&web).await;
@@ -57,7 +57,8 @@ async fn a_plan_with_everything_in_place_costs_two_requests() {
     assert_eq!(state.resources.len(), 2);
     assert_eq!(stage.count("GET", "/v2/droplets"), 1);
     assert_eq!(stage.count("GET", "/v2/firewalls"), 1);
-    assert_eq!(stage.world().log().len(), 2);
+    assert_eq!(stage.count("GET", "/v2/tags"), 1);
+    assert_eq!(stage.world().log().len(), 3);
 }
 
 #[tokio::test]

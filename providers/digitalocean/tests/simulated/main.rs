@@ -5,6 +5,10 @@
 mod answers;
 mod droplets;
 mod firewalls;
+mod kept;
 mod killed;
+mod reserved_ips;
+mod snapshots;
 mod stage;
 mod vendor_document;
+mod volumes;

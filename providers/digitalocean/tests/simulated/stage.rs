@@ -11,7 +11,8 @@ use ipai_core::{
     Verb,
 };
 use ipai_digitalocean::{
-    Birth, DigitalOceanExecutor, DigitalOceanObserver, DropletType, FirewallType, Limits, Settings,
+    Birth, DigitalOceanExecutor, DigitalOceanObserver, DropletType, FirewallType, Limits,
+    ReservedIpType, Settings, VolumeType,
 };
 use ipai_simulator::{Options, Pace, Simulator, Vendor, WorldHandle};
 
@@ -106,7 +107,12 @@ pub(crate) fn ops() -> StackId {
 }
 
 fn kind(address: &Address) -> &'static dyn ResourceType {
-    if address.kind == "firewall" { &FirewallType } else { &DropletType }
+    match address.kind.as_str() {
+        "firewall" => &FirewallType,
+        "volume" => &VolumeType,
+        "reserved_ip" => &ReservedIpType,
+        _ => &DropletType,
+    }
 }
 
 fn resource(address: Address, attributes: &[(&str, Value)]) -> DesiredResource {
@@ -158,6 +164,25 @@ pub(crate) fn firewall(name: &str, droplets: &[&str], inbound: &[&str]) -> Desir
         ("outbound", Value::texts(["tcp all to 0.0.0.0/0 ::/0", "icmp to ::/0 0.0.0.0/0"])),
     ];
     resource(Address::new("digitalocean", "firewall", name), &attributes)
+}
+
+/// A wanted volume at the droplet `web`; `changes` add to or replace the usual attributes.
+pub(crate) fn volume(name: &str, changes: &[(&str, Value)]) -> DesiredResource {
+    let mut attributes = vec![
+        ("name", Value::text(name)),
+        ("region", Value::text("fra1")),
+        ("size_gb", Value::Int(10)),
+        ("filesystem_type", Value::text("ext4")),
+        ("droplet", Value::text("digitalocean.droplet.web")),
+    ];
+    attributes.extend(changes.iter().cloned());
+    resource(Address::new("digitalocean", "volume", name), &attributes)
+}
+
+/// A wanted reserved address of a droplet.
+pub(crate) fn reserved_ip(name: &str, droplet: &str) -> DesiredResource {
+    let attributes = [("droplet", Value::text(droplet))];
+    resource(Address::new("digitalocean", "reserved_ip", name), &attributes)
 }
 
 /// The names of attributes that a plan would change.

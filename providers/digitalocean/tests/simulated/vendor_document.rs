@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use ipai_core::snapshot::Snapshots;
 use ipai_core::{DesiredResource, Value, Verb};
+use ipai_digitalocean::DigitalOceanSnapshots;
 use ipai_simulator::Pace;
 use ipai_simulator::openapi::Validator;
 
-use crate::stage::{Stage, droplet, firewall, job, stage};
+use crate::stage::{Stage, droplet, executor, firewall, job, ops, reserved_ip, stage, volume};
 
 /// Takes a resource through verbs; what was forgotten is adopted as it was last seen.
 async fn live_through(stage: &Stage, steps: &[(Verb, DesiredResource)]) {
@@ -50,6 +52,26 @@ async fn every_request_is_in_the_vendors_document() {
     live_through(&stage, &walls).await;
     let guarded = firewall("before", &["digitalocean.droplet.web"], &["tcp 22-23 from ::/0"]);
     live_through(&stage, &[(Verb::Create, guarded)]).await;
+    let data = |size| {
+        volume("data", &[("size_gb", Value::Int(size)), ("filesystem_label", Value::text("data"))])
+    };
+    let ip = || reserved_ip("web", "digitalocean.droplet.web");
+    for (create, change) in [(data(1), data(2)), (ip(), ip())] {
+        let steps = [
+            (Verb::Create, create),
+            (Verb::Update, change.clone()),
+            (Verb::Forget, change.clone()),
+            (Verb::Adopt, change.clone()),
+        ];
+        live_through(&stage, &steps).await;
+        let live = stage.live(&change).await;
+        let snapshots = DigitalOceanSnapshots::new(executor(&stage.settings));
+        if change.address.kind == "volume" {
+            let taken = snapshots.take(&ops(), &live, 1, &stage.events).await.unwrap();
+            snapshots.delete(&ops(), &taken).await.unwrap();
+        }
+        live_through(&stage, &[(Verb::Delete, change)]).await;
+    }
     let droplets = [
         (Verb::Update, web("fra1", large, "two")),
         (Verb::Replace, web("ams3", large, "two")),
@@ -64,5 +86,5 @@ async fn every_request_is_in_the_vendors_document() {
     let breaches: Vec<String> = log.iter().flat_map(|e| validator.check_request(e)).collect();
     assert_eq!(breaches, Vec::<String>::new());
     let used: BTreeSet<_> = log.iter().map(|e| (&e.method, &e.template)).collect();
-    assert!(used.len() >= 16, "{used:?}");
+    assert!(used.len() >= 32, "{used:?}");
 }

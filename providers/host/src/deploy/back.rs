@@ -22,6 +22,7 @@ use crate::observe::answer::Answer;
 use crate::observe::containers::{Container, by_service};
 use crate::push::Source;
 use crate::release::{Look, Release};
+use crate::unit::commands::{self, Coming, between};
 
 /// How long a project may take that was recorded without its own limit.
 const USUAL: Duration = Duration::from_secs(600);
@@ -115,6 +116,7 @@ impl<'a> Journey<'a> {
         let tags = journey.images(batch).await?;
         journey.take_down(batch).await?;
         journey.put_back(batch).await?;
+        journey.take_in_units(batch).await?;
         let arrived = journey.bring_up(batch, &tags).await;
         arrived.map_err(|error| journey.explain(error))?;
         journey.settle(batch).await?;
@@ -242,8 +244,36 @@ impl<'a> Journey<'a> {
         Ok(())
     }
 
+    /// What systemd is to be told of: units that come back or change, and those that came after the release.
+    fn units(&self) -> (Vec<Coming>, Vec<String>) {
+        let same = |path: &str| self.seen.sums.get(path) == self.release.sums.get(path);
+        between(&self.now, self.then(), same)
+    }
+
+    /// Stops the units that came after the release, while their files are still there.
+    async fn stop_units(&self, batch: &mut Batch<'_>) -> Result<(), RemoteError> {
+        let (_, going) = self.units();
+        let names: Vec<&str> = going.iter().map(String::as_str).collect();
+        if names.is_empty() {
+            return Ok(());
+        }
+        let failed = commands::give_up(batch, &names).await?;
+        failed.into_values().next().map_or(Ok(()), Err)
+    }
+
+    /// Lets systemd take in the units as they were.
+    async fn take_in_units(&self, batch: &mut Batch<'_>) -> Result<(), RemoteError> {
+        let (coming, going) = self.units();
+        if coming.is_empty() && going.is_empty() {
+            return Ok(());
+        }
+        let failed = batch.take_in(&coming).await?;
+        failed.into_values().next().map_or(Ok(()), Err)
+    }
+
     /// Puts files and YAML back in one push, and takes away what came later.
     async fn put_back(&self, batch: &mut Batch<'_>) -> Result<(), RemoteError> {
+        self.stop_units(batch).await?;
         let coming = self.coming();
         let mut changes = Changes::new(&self.now);
         changes.claim_too(&coming);
@@ -277,6 +307,11 @@ impl<'a> Journey<'a> {
             project.loaded.retain(|service, digest| {
                 loaded.is_some_and(|loaded| loaded.get(service) == Some(digest))
             });
+        }
+        for unit in self.units().0 {
+            if let Some(record) = coming.units.get_mut(&unit.name) {
+                record.pending = true;
+            }
         }
         let addresses: Vec<String> =
             coming.projects.values().map(|project| project.address.to_string()).collect();

@@ -53,6 +53,8 @@ if [ -s "$w/pid" ] && [ ! -e "$w/exit" ] && kill -0 "$(cat "$w/pid")" 2>/dev/nul
 (
   trap '' HUP
   step() { echo "$1" >"$w/phase"; shift; "$@" & echo $! >"$w/child"; wait $!; }
+  b=./var/lib/ipai/@STACK@/backup
+  before_up() { { [ ! -e "$b/seed" ] && [ ! -e "$b/journal" ]; } || step restore sh ./opt/ipai/@STACK@/backup/program before-up; }
   @STEPS@
   echo $? >"$w/exit.new"
   mv -f -- "$w/exit.new" "$w/exit"
@@ -125,6 +127,8 @@ impl Project<'_> {
         if !built.is_empty() {
             let _ = write!(steps, "step build {compose} build {} &&\n  ", list(built));
         }
+        // A backup that is to be restored, or whose restore was cut short, comes before anything starts.
+        steps.push_str("before_up &&\n  ");
         for (names, forced) in [(replaced, ""), (anew, " --force-recreate")] {
             if !names.is_empty() {
                 let create = "up --no-start --no-build";
@@ -143,13 +147,25 @@ impl Project<'_> {
             let _ = write!(steps, "step tag docker tag {} {} &&\n  ", quote(id), quote(name));
         }
         let compose = self.compose();
-        let _ = write!(steps, "step up {compose} up -d --remove-orphans --no-build --pull never");
+        let _ = write!(
+            steps,
+            "before_up &&\n  step up {compose} up -d --remove-orphans --no-build --pull never"
+        );
         self.command("bring the release up", &self.fill(START, &steps))
     }
 
     /// Brings an image here.
     pub(super) fn pull_image(&self, name: &str) -> Command {
         let body = format!("docker pull --quiet {} </dev/null\n", quote(name));
+        Command { limit: DOWN_LIMIT, ..self.command("pull an image", &body) }
+    }
+
+    /// Brings an image here, unless one of that name is.
+    pub(super) fn fetch_image(&self, name: &str) -> Command {
+        let name = quote(name);
+        let body = format!(
+            "docker image inspect {name} </dev/null >/dev/null 2>&1 || docker pull --quiet {name} </dev/null\n"
+        );
         Command { limit: DOWN_LIMIT, ..self.command("pull an image", &body) }
     }
 
@@ -210,6 +226,7 @@ mod tests {
         let steps = [
             "step pull COMPOSE pull --quiet --policy missing 'db' 'app' &&",
             "step build COMPOSE build 'web' &&",
+            "before_up &&",
             "step up COMPOSE up --no-start --no-build 'db' &&",
             "step up COMPOSE up --no-start --no-build --force-recreate 'app' &&",
             "step up COMPOSE up -d --remove-orphans --no-build",
@@ -250,6 +267,7 @@ mod tests {
             PROJECT.start(&[], &[], &[], &[]),
             PROJECT.start_again(&[("sha256:0", "a:1")]),
             PROJECT.pull_image("a:1"),
+            PROJECT.fetch_image("a:1"),
             PROJECT.look(),
             PROJECT.reload("a", &["b".into()]),
             PROJECT.logs("0123"),

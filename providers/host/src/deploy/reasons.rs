@@ -8,6 +8,7 @@ use crate::batch::Batch;
 use crate::failure;
 use crate::observe::answer::Answer;
 use crate::observe::containers::{Container, by_service};
+use crate::remote::BackupTalk;
 use crate::session::Output;
 
 const PATIENCE: &str =
@@ -32,6 +33,10 @@ impl Rollout<'_> {
         let doing = match phase {
             "pull" => "pull the images",
             "build" => "build the images",
+            "restore" => {
+                let talk = BackupTalk::of(answer.word("log"));
+                return talk.into_error("restore the backup", "the next apply goes on with it");
+            }
             _ => "bring the project up",
         };
         let code = exit.parse().unwrap_or(255);
@@ -118,7 +123,9 @@ pub(super) fn refuse(output: &Output) -> Result<(), RemoteError> {
             words,
             "install docker-compose-plugin from Docker's own package repository",
         ),
-        INVALID => ("check the Compose file", words, "nothing was changed; correct the template"),
+        INVALID => {
+            ("check the Compose file", words, "no container was touched; correct the template")
+        }
         _ => ("check the Compose file", words, "nothing was changed"),
     };
     Err(RemoteError::new(Fault::Refused, doing, cause).hint(hint))

@@ -68,7 +68,8 @@ impl Rollout<'_> {
                 "0" => return Ok(containers.to_vec()),
                 exit => return Err(self.failed(batch, exit, &answer).await),
             }
-            if began.elapsed() >= self.timeout {
+            // How long a restore takes is a matter of the data.
+            if began.elapsed() >= self.timeout && phase != "restore" {
                 return Err(self.late(batch, &phase, containers).await);
             }
             sleep(pause(batch.settings.poll, round)).await;
@@ -163,6 +164,7 @@ impl Rollout<'_> {
         match phase {
             "pull" => "pulling images".to_owned(),
             "build" => "building images".to_owned(),
+            "restore" => "restoring the backup".to_owned(),
             _ => {
                 let pending = self.pending(containers);
                 let words: Vec<String> =

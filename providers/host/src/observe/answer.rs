@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use ipai_core::{Fault, RemoteError};
 
 use super::containers::{Container, read_containers};
+use super::units::{self, Systemd};
 
 /// Everything that one look brought back.
 #[derive(Debug, Default)]
@@ -20,10 +21,12 @@ pub(crate) struct Answer {
     /// The manifest.
     pub(crate) manifest: Option<Vec<u8>>,
     /// Plain words by section: `boot`, `compose`, `phase`, `exit`, `log`, `services`, `missing`; by
-    /// number `release.N`, `kept.N`.
+    /// number `release.N`, `kept.N`, `unit.N`.
     pub(crate) words: BTreeMap<String, String>,
     /// What Docker said.
     pub(crate) docker: Docker,
+    /// What systemd said.
+    pub(crate) systemd: Systemd,
     /// Hashes of services, or what Compose had against the YAML, by the project's place in the question.
     pub(crate) hashes: BTreeMap<usize, Result<BTreeMap<String, String>, String>>,
 }
@@ -142,7 +145,7 @@ impl Answer {
                 let hashes = text().lines().filter_map(line).collect();
                 self.hashes.insert(number.parse().ok()?, Ok(hashes));
             }
-            Some(("release" | "kept", _)) => {
+            Some(("release" | "kept" | "unit", _)) => {
                 self.words.insert(name.to_owned(), text());
             }
             Some(("refused", number)) => {
@@ -166,6 +169,8 @@ impl Answer {
             "boot" | "compose" | "phase" | "exit" | "log" | "services" | "missing" => {
                 self.words.insert(name.to_owned(), text);
             }
+            "units" => self.systemd = Systemd::Units(units::read(&text)?),
+            "nosystemd" => self.systemd = Systemd::Absent(text),
             "docker" if text.is_empty() => self.docker = Docker::Absent,
             "docker" => self.docker = Docker::Down(text),
             "containers" => self.docker = Docker::Containers(read_containers(&text)?),

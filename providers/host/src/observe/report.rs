@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ipai_core::live::UNFINISHED;
 use ipai_core::{
     Address, Attributes, Content, DesiredResource, DigestKey, Fault, Foreign, HomeState,
     LiveResource, LiveState, Outputs, Refusal, RemoteError, ResourceType as _, Secret, Value,
@@ -38,6 +39,7 @@ impl Report<'_> {
         live.homes.insert(self.home.clone(), HomeState::Ready);
         live.remembered = self.manifest.remembered();
         self.wanted_files(&mut live);
+        live.refusals.extend(self.without_systemd());
         self.other_files(&mut live);
         let containers = self.containers(&mut live)?;
         self.wanted_projects(containers, &mut live);
@@ -47,35 +49,56 @@ impl Report<'_> {
     }
 
     fn wanted_files(&self, live: &mut LiveState) {
-        for resource in self.of_kind("file") {
+        for resource in self.files_and_units() {
             let Some(path) = path_of(resource) else { continue };
             let Some(stat) = self.answer.stats.get(&path) else { continue };
             let record = self.manifest.files.get(&path);
-            let attributes = self.file(&path, stat, Some(resource), record);
-            let as_wanted = ["content", "mode", "owner"]
-                .iter()
-                .all(|name| attributes.get(*name) == resource.attributes.get(*name));
+            let is_unit = resource.address.kind == "unit";
+            let attributes = match is_unit {
+                true => self.unit(&path, stat, Some(resource), record),
+                false => self.file(&path, stat, Some(resource), record),
+            };
+            let same = |name: &&str| attributes.get(*name) == resource.attributes.get(*name);
+            let as_wanted = match is_unit {
+                true => self.unit_is_as_wanted(&attributes, resource, stat),
+                false => ["content", "mode", "owner"].iter().all(same),
+            };
             // Nobody but its first boot has written on a host that ipai made and that has no manifest yet.
             let untouched = self.manifest.is_new() && self.home.provider != "host";
             if record.is_none() && !as_wanted && !untouched {
-                live.foreign.push(self.foreign_file(&path, stat));
+                live.foreign.push(match is_unit {
+                    true => self.foreign_unit(&path, stat),
+                    false => self.foreign_file(&path, stat),
+                });
                 continue;
             }
             if !stat.is_file() {
                 let (home, kind) = (self.home, stat.kind());
                 live.notes.push(format!("{home}: {path} is {kind}, where the stack wants a file"));
             }
-            live.resources.push(self.resource(&resource.address, &path, attributes, None));
+            let mut found = self.resource(&resource.address, &path, attributes, None);
+            if is_unit && self.is_pending(&path) {
+                found.applied = Some(UNFINISHED.to_owned());
+            }
+            live.resources.push(found);
         }
+    }
+
+    /// Files, and units, which are files as well.
+    fn files_and_units(&self) -> impl Iterator<Item = &DesiredResource> {
+        self.of_kind("file").chain(self.of_kind("unit"))
     }
 
     /// Files of ours that the stack no longer has, or has at another path.
     fn other_files(&self, live: &mut LiveState) {
-        let wanted: BTreeSet<String> = self.of_kind("file").filter_map(path_of).collect();
+        let wanted: BTreeSet<String> = self.files_and_units().filter_map(path_of).collect();
         for (path, record) in self.manifest.files.iter().filter(|(path, _)| !wanted.contains(*path))
         {
             if let Some(stat) = self.answer.stats.get(path) {
-                let attributes = self.file(path, stat, None, Some(record));
+                let attributes = match record.address.kind == "unit" {
+                    true => self.unit(path, stat, None, Some(record)),
+                    false => self.file(path, stat, None, Some(record)),
+                };
                 // Sorts behind one at the wanted path: of two with one address that one is the true one.
                 let superseded = Some("superseded".to_owned());
                 live.resources.push(self.resource(&record.address, path, attributes, superseded));
@@ -83,7 +106,7 @@ impl Report<'_> {
         }
     }
 
-    fn file(
+    pub(super) fn file(
         &self,
         path: &str,
         stat: &Stat,
@@ -394,7 +417,11 @@ impl Report<'_> {
 
 /// What others may refer to: attributes under their own names.
 pub(crate) fn outputs(address: &Address, attributes: &Attributes) -> Outputs {
-    let names: &[&str] = if address.kind == "file" { &["path"] } else { &["project", "directory"] };
+    let names: &[&str] = match address.kind.as_str() {
+        "file" => &["path"],
+        "unit" => &["name"],
+        _ => &["project", "directory"],
+    };
     let known = |name: &&str| Some(((*name).to_owned(), attributes.get(*name)?.clone()));
     names.iter().filter_map(known).collect()
 }

@@ -20,6 +20,8 @@ pub(crate) struct Question {
     pub(crate) shown: Vec<(String, String)>,
     /// Files of which only a digest is wanted.
     pub(crate) hashed: Vec<String>,
+    /// Units of which systemd is asked.
+    pub(crate) units: Vec<String>,
     /// Projects whose services' hashes are asked of Compose.
     pub(crate) projects: Vec<Asked>,
 }
@@ -95,12 +97,26 @@ if command -v docker >/dev/null; then
   } >"${w}containers" &
 "#;
 
+/// Asks systemd in the background, for the same reason as Docker. A line with a dash stands for an empty one, which ends
+/// what is said of a unit.
+const UNITS: &str = r#"if command -v systemctl >/dev/null; then
+  if systemctl show -p Id,Type,LoadState,UnitFileState,ActiveState,NeedDaemonReload -- @UNITS@ >"${w}show" 2>"${w}shown"; then
+    { echo @units; sed 's/^$/-/' <"${w}show"; } >"${w}units"
+  else
+    section nosystemd <"${w}shown" >"${w}units"
+  fi &
+else
+  echo '@nosystemd ' >"${w}units"
+fi
+"#;
+
 impl Question {
     /// The script, and what it reads from standard input.
     pub(crate) fn script(&self) -> (String, Vec<u8>) {
         let (mut script, mut stdin) = (PRELUDE.to_owned(), Vec::new());
         if self.stack.is_some() {
             self.ask_docker(&mut script, &mut stdin);
+            self.ask_systemd(&mut script);
         }
         let relative = |path: &String| format!(".{path}");
         let hashed: Vec<String> = self.hashed.iter().map(relative).collect();
@@ -124,10 +140,18 @@ impl Question {
         if let Some(stack) = &self.stack {
             script.push_str(&read_manifest(stack));
             script.push_str(BOOT);
-            script.push_str("wait\ncat \"$w\"containers \"$w\"hash.* 2>/dev/null\n");
+            let units = if self.units.is_empty() { "" } else { " \"$w\"units" };
+            let _ = writeln!(script, "wait\ncat \"$w\"containers{units} \"$w\"hash.* 2>/dev/null");
         }
         script.push_str(END);
         (script, stdin)
+    }
+
+    fn ask_systemd(&self, script: &mut String) {
+        let units: Vec<String> = self.units.iter().map(|name| quote(name)).collect();
+        if !units.is_empty() {
+            script.push_str(&fill(UNITS, &[("UNITS", Part::Script(&units.join(" ")))]));
+        }
     }
 
     /// Asks Docker in the background, because its client takes longer to start than all files to be read.

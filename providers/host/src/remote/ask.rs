@@ -60,6 +60,25 @@ impl Connections {
         self.ask(&project.home, outputs, command).await
     }
 
+    /// Runs a command in a service's container that may take as long as several minutes.
+    ///
+    /// # Errors
+    /// The host cannot be reached.
+    pub async fn prove_in(
+        &self,
+        project: &ComposeProject,
+        service: &str,
+        outputs: &Outputs,
+        words: &[String],
+    ) -> Result<Output, RemoteError> {
+        let script = format!(
+            "timeout 240 sh -c {} </dev/null\n",
+            quote(&project.exec(service, words, false))
+        );
+        let command = Command::new("prove in a container", script, Duration::from_secs(260));
+        self.ask(&project.home, outputs, command).await
+    }
+
     /// Reads a file of at most 1 MiB on the host with these outputs.
     ///
     /// # Errors

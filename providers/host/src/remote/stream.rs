@@ -4,6 +4,8 @@
 //! in pieces that say how long they are, so that the end of the input and the end of the connection differ: when the
 //! connection ends, whatever the reason, the program on the host ends the command, which would otherwise go on unseen.
 
+use std::time::Instant;
+
 use ipai_core::{Address, Fault, Outputs, RemoteError};
 
 use crate::connections::Connections;
@@ -18,6 +20,9 @@ const PROGRAM: &str = include_str!("stream.sh");
 pub struct Stream {
     line: Line,
     attempted: String,
+    begun: Instant,
+    /// How much came from the command.
+    bytes: usize,
 }
 
 /// What a running command does.
@@ -53,7 +58,7 @@ impl Connections {
         let line = self.settings().witness.step(|| attempted.to_owned(), opening).await;
         let attempted = format!("{attempted} on {home}");
         let line = line.map_err(|error| failed(&attempted, error))?;
-        Ok(Stream { line, attempted })
+        Ok(Stream { line, attempted, begun: Instant::now(), bytes: 0 })
     }
 }
 
@@ -84,9 +89,17 @@ impl Stream {
     /// The connection broke.
     pub async fn next(&mut self) -> Result<Piece, RemoteError> {
         match self.line.next().await {
-            Some(Event::Stdout(bytes)) => Ok(Piece::Output(bytes)),
+            Some(Event::Stdout(bytes)) => {
+                self.bytes += bytes.len();
+                Ok(Piece::Output(bytes))
+            }
             Some(Event::Stderr(bytes)) => Ok(Piece::Talk(bytes)),
-            Some(Event::Ended(code)) => Ok(Piece::Ended(code)),
+            Some(Event::Ended(exit)) => {
+                let (name, bytes) = (self.attempted.as_str(), self.bytes);
+                let ms = self.begun.elapsed().as_millis();
+                tracing::debug!(target: "ipai::ssh", name, exit, ms, bytes, "exec");
+                Ok(Piece::Ended(exit))
+            }
             Some(Event::Failed(error)) => Err(failed(&self.attempted, error)),
             None => {
                 let cause = "the connection ended without a word";

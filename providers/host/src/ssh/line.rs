@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc as orders;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -70,6 +70,19 @@ impl Drop for Input {
 impl Line {
     /// Connects, logs in, runs `text` and hands its standard input the first bytes.
     pub async fn open(target: &Target, text: String, stdin: Vec<u8>) -> Result<Self, SshError> {
+        let (begun, host) = (Instant::now(), target.at());
+        let opened = Self::connect(target, text, stdin).await;
+        let ms = begun.elapsed().as_millis();
+        match &opened {
+            Ok(_) => tracing::debug!(target: "ipai::ssh", host, ms, "connection"),
+            Err(error) => {
+                tracing::debug!(target: "ipai::ssh", host, ms, lost = %error, "connection");
+            }
+        }
+        opened
+    }
+
+    async fn connect(target: &Target, text: String, stdin: Vec<u8>) -> Result<Self, SshError> {
         if text.contains('\0') {
             return Err(SshError::CommandText { detail: "it holds a NUL byte" });
         }

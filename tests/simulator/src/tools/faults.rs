@@ -33,6 +33,12 @@ pub struct ToolFaults {
     /// What `cloud-init status` says instead of `done`: `running` or `error`. While it is running
     /// there is no `run/cloud-init/result.json`.
     pub cloud_init: Option<String>,
+    /// The host was not booted with systemd: `systemctl` refuses.
+    pub systemd_absent: bool,
+    /// There is no `restic`: the shell's "not found", exit status 127.
+    pub restic_absent: bool,
+    /// Units that fail whenever they are started, by their full names.
+    pub failing_units: Vec<String>,
 }
 
 /// The answer of one kind of command in a container.
@@ -64,6 +70,12 @@ impl ToolFaults {
         let status = self.cloud_init.as_deref().unwrap_or("done");
         super::cloud_init::leave_result(&folder.join("root"), status)?;
         super::store::change(folder, "faults", |held: &mut Self| *held = self.clone())
+    }
+
+    /// Tells whether a test has an answer of its own to a command, whatever that is fed.
+    pub(super) fn mentions(&self, service: &str, command: &[String]) -> bool {
+        let text = format!("{service} {}", command.join(" "));
+        self.answers.iter().any(|answer| text.contains(&answer.contains))
     }
 
     /// Finds the answer to a command in a container of `service`, on a host whose files are below `root`, that was fed

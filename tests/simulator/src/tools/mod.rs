@@ -1,5 +1,5 @@
 //! The tools of a sandbox host: simulated `docker`, `sudo`, `chown`, `stat`, `cloud-init`,
-//! `systemctl` and `ssh-keygen`, each a name of one executable.
+//! `systemctl`, `restic` and `ssh-keygen`, each a name of one executable.
 //!
 //! A host has a folder of links, named after the tools, that comes first in its programs' `PATH`.
 //! They point at one executable, which asks [`dispatch`] before anything else; the environment
@@ -13,6 +13,7 @@ mod cloud_init;
 mod docker;
 mod faults;
 mod owners;
+mod restic;
 mod ssh_keygen;
 mod stat;
 mod store;
@@ -31,8 +32,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// The names under which the executable is a tool.
-pub const NAMES: [&str; 7] =
-    ["docker", "sudo", "chown", "stat", "cloud-init", "systemctl", "ssh-keygen"];
+pub const NAMES: [&str; 8] =
+    ["docker", "sudo", "chown", "stat", "cloud-init", "systemctl", "restic", "ssh-keygen"];
 
 /// The environment variable that names the host's bookkeeping folder.
 pub const STATE: &str = "IPAI_SANDBOX_TOOLS";
@@ -61,6 +62,7 @@ pub fn run(name: &str, arguments: Vec<OsString>) -> Option<ExitCode> {
         "stat" => stat::run(&state, &arguments),
         "cloud-init" => cloud_init::run(&state, &lossy(&arguments)),
         "systemctl" => systemctl::run(&state, &lossy(&arguments)),
+        "restic" => restic::run(&state, &lossy(&arguments)),
         "ssh-keygen" => ssh_keygen::run(&lossy(&arguments)),
         _ => return None,
     };

@@ -1,12 +1,15 @@
 //! The part of Go templates that `--format` is used for: `{{.A.B}}`, `{{json .A}}`,
-//! `{{index .A "key"}}` and text between them.
+//! `{{index .A "key"}}`, `{{.Label "key"}}` and text between them.
 
 use serde_json::Value;
+
+/// Under this key a row of `docker ps` has its labels, for the method `.Label`; no output shows it.
+pub(super) const LABELS: &str = "\0labels";
 
 /// Renders `template` over `value`. What is not understood is an error, never wrong output.
 pub(super) fn render(template: &str, value: &Value) -> Result<String, String> {
     if template == "json" {
-        return Ok(value.to_string());
+        return Ok(whole(value).to_string());
     }
     let mut out = String::new();
     let mut rest = template;
@@ -29,7 +32,11 @@ fn literal(text: &str) -> String {
 
 fn evaluate(action: &str, value: &Value) -> Result<String, String> {
     if let Some(path) = action.strip_prefix("json ") {
-        return Ok(look_up(path.trim(), value)?.to_string());
+        return Ok(whole(look_up(path.trim(), value)?).to_string());
+    }
+    if let Some(key) = action.strip_prefix(".Label ") {
+        let found = value.get(LABELS).and_then(|labels| labels.get(key.trim().trim_matches('"')));
+        return Ok(plain(found.unwrap_or(&Value::String(String::new()))));
     }
     if let Some(arguments) = action.strip_prefix("index ") {
         let (path, key) = arguments
@@ -40,6 +47,15 @@ fn evaluate(action: &str, value: &Value) -> Result<String, String> {
         return Ok(plain(found.unwrap_or(&Value::String(String::new()))));
     }
     Ok(plain(look_up(action, value)?))
+}
+
+/// Leaves out what only [`LABELS`] is for.
+fn whole(value: &Value) -> Value {
+    let mut value = value.clone();
+    if let Some(map) = value.as_object_mut() {
+        map.remove(LABELS);
+    }
+    value
 }
 
 fn look_up<'a>(path: &str, value: &'a Value) -> Result<&'a Value, String> {
@@ -75,6 +91,9 @@ mod tests {
         let of = |template| render(template, &value).unwrap();
         assert_eq!(of("{{.A.B}}|{{ json .A.L }}"), "x|{\"a.b\":\"y\"}");
         assert_eq!(of("{{index .A.L \"a.b\"}}{{index .A.L \"c\"}}"), "y");
+        let row = serde_json::json!({"ID": "x", LABELS: {"a.b": "y"}});
+        assert_eq!(render("{{.Label \"a.b\"}}{{.Label \"c\"}}", &row).unwrap(), "y");
+        assert_eq!(render("{{json .}}", &row).unwrap(), "{\"ID\":\"x\"}");
         assert!(render("{{range .A}}{{end}}", &value).is_err());
         assert!(render("{{.Nope}}", &value).unwrap_err().contains("\"Nope\""));
     }

@@ -97,6 +97,38 @@ impl World {
         self.hosts.counters(ID).unwrap().all()
     }
 
+    /// Runs a script as a program on the host would, in the host's root.
+    pub fn script(&self, script: &str) -> Said {
+        let host = self.host();
+        let output = Command::new("/bin/sh")
+            .args(["-c", script])
+            .env_clear()
+            .envs(host.environment("root"))
+            .current_dir(host.root())
+            .stdin(std::process::Stdio::null())
+            .output()
+            .unwrap();
+        Said {
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+            status: output.status.code().unwrap(),
+        }
+    }
+
+    /// Runs a script that must end well, and returns what it printed.
+    pub fn good(&self, script: &str) -> String {
+        let said = self.script(script);
+        assert_eq!(said.status, 0, "{script}: {said:?}");
+        said.out
+    }
+
+    /// Writes a file below the host's root.
+    pub fn write(&self, path: &str, text: &str) {
+        let path = self.host().root().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
     /// Runs a tool as a program on the host would.
     pub fn tool(&self, name: &str, arguments: &[&str]) -> Output {
         let host = self.host();
@@ -122,6 +154,14 @@ pub fn login(address: Ipv4Addr, port: u16, user: &str, key: &Key) -> Result<ssh2
         .userauth_pubkey_memory(user, None, &key.private, None)
         .map_err(|e| format!("auth: {e}"))?;
     Ok(session)
+}
+
+/// What a script printed and how it ended.
+#[derive(Debug)]
+pub struct Said {
+    pub out: String,
+    pub err: String,
+    pub status: i32,
 }
 
 /// What a program printed and how it ended.

@@ -38,7 +38,10 @@ fn changing_requests_have_their_exact_wire_form() {
     assert_eq!(line(&action), expected);
     assert_eq!(line(&Change::create_tag("a:b")), r#"POST /v2/tags {"name":"a:b"}"#);
     let body = r#"{"resources":[{"resource_id":"7","resource_type":"droplet"}]}"#;
-    let (tag, untag) = (Change::tag_droplet("a:b", 7), Change::untag_droplet("a:b", 7));
+    let (tag, untag) = (
+        Change::tag("a:b", &crate::api::Tagged::droplet(7)),
+        Change::untag("a:b", &crate::api::Tagged::droplet(7)),
+    );
     assert_eq!(line(&tag), format!("POST /v2/tags/a:b/resources {body}"));
     assert_eq!(line(&untag), format!("DELETE /v2/tags/a:b/resources {body}"));
     assert_eq!(line(&Change::delete_tag("a:b")), "DELETE /v2/tags/a:b");

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::args::{switch, valued};
+use super::super::template::LABELS;
 use super::super::{ToolFaults, complain};
 use super::engine::{Container, Engine, Status};
 use super::{Docker, Failure, Outcome, print, read, show};
@@ -162,6 +163,7 @@ fn row(container: &Container, faults: &ToolFaults, whole: bool) -> Value {
         "Status": container.summary(faults),
         "CreatedAt": container.created,
         "Labels": labels.join(","),
+        LABELS: container.recipe.labels,
     })
 }
 

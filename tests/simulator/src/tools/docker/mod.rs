@@ -6,10 +6,13 @@
 mod compose;
 mod containers;
 mod engine;
+mod exec;
 mod images;
 mod inspect;
+mod postgres;
 mod run;
 mod things;
+mod volumes;
 
 use std::path::Path;
 
@@ -111,6 +114,7 @@ impl Docker<'_> {
             "container" => self.dispatch(rest),
             "inspect" => self.inspect(rest),
             "rm" | "stop" | "start" | "restart" | "kill" => self.change_containers(verb, rest),
+            "exec" => self.exec(rest),
             "logs" => self.logs(rest),
             "pull" => self.pull(rest),
             "run" => self.run_once(rest),
@@ -126,7 +130,11 @@ impl Docker<'_> {
     /// Lets `change` work on the engine's records; they are kept whether it succeeds or not, as a
     /// real engine keeps what was done before something failed.
     fn engine<R>(&self, change: impl FnOnce(&mut Engine) -> R) -> Result<R, Failure> {
-        Ok(store::change(self.state, "docker", change)?)
+        let result = store::change(self.state, "docker", |engine: &mut Engine| {
+            let result = change(engine);
+            volumes::settle(self.state, engine.volumes.keys()).map(|()| result)
+        })?;
+        Ok(result?)
     }
 
     fn version(&self, arguments: &[String]) -> Outcome {

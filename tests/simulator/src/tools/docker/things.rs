@@ -4,7 +4,7 @@ use super::super::args::{switch, valued};
 use super::super::complain;
 use super::containers::label_fits;
 use super::engine::{Container, Engine, Thing};
-use super::{Docker, Failure, Outcome, print, read, show, unknown};
+use super::{Docker, Failure, Outcome, print, read, show, unknown, volumes};
 
 impl Docker<'_> {
     /// Runs `docker image|volume|network|system VERB …`.
@@ -16,6 +16,7 @@ impl Docker<'_> {
             ("image", "rm") => self.remove_images(rest),
             ("image", "tag") => self.tag(rest),
             ("image", "prune") | ("system", "prune") => self.prune_images(),
+            ("volume", "create") => self.create_volume(rest),
             ("volume" | "network", "ls") => self.list(noun, rest),
             ("volume" | "network", "rm") => self.remove(noun, rest),
             ("volume" | "network", "inspect") => self.inspect_things(noun, rest),
@@ -78,6 +79,7 @@ impl Docker<'_> {
             for name in &parsed.words {
                 match all(engine, noun).get(name) {
                     Some(thing) => found.push(serde_json::json!({
+                        "Mountpoint": volumes::mountpoint(self.state, name),
                         "Name": name, "Driver": if noun == "volume" { "local" } else { "bridge" },
                         "CreatedAt": thing.created, "Labels": thing.labels, "Scope": "local",
                     })),

@@ -1,0 +1,238 @@
+//! What people type who come from other tools, put into ipai's own words before it is parsed.
+//!
+//! Terraform's options have one dash (`-auto-approve`); those that ipai has too are taken, from a fixed list, so that no
+//! short option of ipai's own can be meant. `IPAI_CLI_ARGS` and `IPAI_CLI_ARGS_plan` hold options for every command, or
+//! for one: they stand right after the command's name, so that what is typed wins.
+
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+
+use crate::edges::Edges;
+
+/// Options of Terraform's that ipai has under the same name.
+const SAME: [&str; 10] = [
+    "auto-approve",
+    "detailed-exitcode",
+    "help",
+    "json",
+    "lock-timeout",
+    "out",
+    "replace",
+    "target",
+    "var",
+    "version",
+];
+
+/// Options of Terraform's that ipai has not, and what it has instead.
+const OTHER: [(&str, &str); 6] = [
+    ("destroy", "ipai destroy"),
+    (
+        "lock",
+        "ipai holds its lock whenever it changes something; ipai unlock breaks one that nobody holds",
+    ),
+    ("parallelism", "ipai does side by side what can be done so"),
+    ("refresh", "ipai always looks at what really exists"),
+    ("refresh-only", "ipai plan shows drift; apply puts it back, or put it into the stack"),
+    ("var-file", "put the values into stack.NAME.toml and call ipai --env NAME"),
+];
+
+/// Global options whose value is the next word.
+const VALUED: [&str; 6] = ["-C", "--chdir", "--env", "--var", "--token-file", "--color"];
+
+/// The words that ipai parses for those that were typed.
+///
+/// # Errors
+/// A variable whose quotes do not close, or an option of Terraform's that ipai has not, with what to do instead.
+pub(super) fn usual(
+    typed: Vec<OsString>,
+    all: &clap::Command,
+    edges: &Edges,
+) -> Result<Vec<OsString>, String> {
+    let Some(at) = command_at(&typed, all) else {
+        return Ok(typed.into_iter().flat_map(|word| spelled(word, None)).collect());
+    };
+    let command = typed[at].to_str().and_then(|name| all.find_subcommand(name));
+    let name = command.map(clap::Command::get_name).unwrap_or_default();
+    let mut words: Vec<OsString> = in_front(&typed[..at]);
+    words.push(typed[at].clone());
+    for variable in
+        ["IPAI_CLI_ARGS".to_owned(), format!("IPAI_CLI_ARGS_{}", name.replace('-', "_"))]
+    {
+        let text = edges.variable(&variable).unwrap_or_default();
+        words.extend(
+            shlex::split(&text)
+                .ok_or_else(|| format!("{variable}: a quote is not closed"))?
+                .into_iter()
+                .map(OsString::from),
+        );
+    }
+    // What follows `--` is not ipai's.
+    let mut foreign = false;
+    for word in &typed[at + 1..] {
+        foreign |= word == "--";
+        match foreign {
+            true => words.push(word.clone()),
+            false => {
+                refuse(word)?;
+                words.extend(spelled(word.clone(), command));
+            }
+        }
+    }
+    Ok(words)
+}
+
+/// Where the command's name stands.
+fn command_at(typed: &[OsString], all: &clap::Command) -> Option<usize> {
+    let mut at = 1;
+    while let Some(word) = typed.get(at) {
+        let word = word.to_str()?;
+        if all.find_subcommand(word).is_some() {
+            return Some(at);
+        }
+        at += if VALUED.contains(&word) || is_file(word) { 2 } else { 1 };
+    }
+    None
+}
+
+fn is_file(word: &str) -> bool {
+    matches!(word, "-f" | "--file")
+}
+
+/// Before the command, `-f` names the stack's file, as docker and kubectl have it.
+fn in_front(typed: &[OsString]) -> Vec<OsString> {
+    let (mut words, mut rest) = (Vec::new(), typed.iter());
+    while let Some(word) = rest.next() {
+        let joined = word.to_str().and_then(|word| word.strip_prefix("--file="));
+        let named = match word.to_str() {
+            Some(word) if is_file(word) => rest.as_slice().first().and_then(|next| folder(next)),
+            _ => joined.and_then(|path| folder(OsStr::new(path))),
+        };
+        match named {
+            Some(folder) => {
+                words.extend(["-C".into(), folder]);
+                if joined.is_none() {
+                    rest.next();
+                }
+            }
+            None => words.extend(spelled(word.clone(), None)),
+        }
+    }
+    words
+}
+
+/// The folder of a stack's file.
+fn folder(path: &OsStr) -> Option<OsString> {
+    let path = Path::new(path);
+    let parent = path.parent().filter(|_| path.file_name() == Some(OsStr::new("stack.toml")))?;
+    Some(if parent.as_os_str().is_empty() { ".".into() } else { parent.into() })
+}
+
+fn refuse(word: &OsStr) -> Result<(), String> {
+    let name = word.to_str().and_then(|word| word.strip_prefix('-')).unwrap_or_default();
+    let name = name.split('=').next().unwrap_or_default();
+    match OTHER.iter().find(|(other, _)| *other == name) {
+        Some((_, instead)) => Err(format!("ipai has no -{name}\n  hint: {instead}")),
+        None => Ok(()),
+    }
+}
+
+/// One word in ipai's spelling; none for an option that says what is so anyway.
+fn spelled(word: OsString, command: Option<&clap::Command>) -> Option<OsString> {
+    let Some(text) = word.to_str() else { return Some(word) };
+    let (name, value) =
+        text.split_once('=').map_or((text, None), |(name, value)| (name, Some(value)));
+    let takes = |id: &str| {
+        command.is_some_and(|command| command.get_arguments().any(|one| one.get_id() == id))
+    };
+    match (name, value) {
+        ("-no-color" | "--no-color", None) => Some("--color=never".into()),
+        ("-chdir", Some(folder)) => Some(format!("--chdir={folder}").into()),
+        ("-input" | "--input", Some("false")) => takes("no_input").then(|| "--no-input".into()),
+        ("-input" | "--input", Some("true")) => None,
+        // Whoever only looks waits for nobody.
+        ("-lock-timeout", Some(_)) if command.is_some() && !takes("lock_timeout") => None,
+        _ => {
+            let bare = name.strip_prefix('-').filter(|bare| SAME.contains(bare));
+            Some(bare.map_or(word.clone(), |_| format!("-{text}").into()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::super::Arguments;
+    use super::*;
+
+    fn with(variables: &[(&str, &str)]) -> Edges {
+        let pairs = variables.iter().map(|(name, value)| (name.into(), value.into()));
+        Edges { variables: pairs.collect(), ..Edges::of_process() }
+    }
+
+    fn of(typed: &str, variables: &[(&str, &str)]) -> String {
+        let edges = with(variables);
+        let typed = typed.split(' ').map(OsString::from).collect();
+        let words = usual(typed, &Arguments::command(), &edges).unwrap();
+        words.iter().map(|word| word.to_str().unwrap()).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn terraforms_spellings_are_taken() {
+        for (typed, meant) in [
+            ("ipai apply -auto-approve", "ipai apply --auto-approve"),
+            (
+                "ipai -chdir=stacks/ops plan -out=x -input=false",
+                "ipai --chdir=stacks/ops plan --out=x",
+            ),
+            ("ipai apply -input=false -no-color x", "ipai apply --no-input --color=never x"),
+            (
+                "ipai plan -target=a.b.c -detailed-exitcode",
+                "ipai plan --target=a.b.c --detailed-exitcode",
+            ),
+            ("ipai -f stacks/ops/stack.toml plan", "ipai -C stacks/ops plan"),
+            ("ipai --file=stack.toml plan", "ipai -C . plan"),
+            ("ipai plan -lock-timeout=5s -var a=b", "ipai plan --var a=b"),
+            ("ipai -version", "ipai --version"),
+        ] {
+            assert_eq!(of(typed, &[]), meant);
+        }
+    }
+
+    #[test]
+    fn what_is_ipais_own_or_somebody_elses_stays_as_it_is() {
+        for typed in [
+            "ipai logs -f app",
+            "ipai -C apply plan -v",
+            "ipai exec app -- tool -json -input=false",
+            "ipai -f other.toml plan",
+            "ipai",
+        ] {
+            assert_eq!(of(typed, &[]), typed);
+        }
+    }
+
+    #[test]
+    fn what_ipai_has_not_is_refused_with_what_it_has() {
+        for word in ["-destroy", "-refresh=false", "-lock=false", "-parallelism=4", "-var-file=x"] {
+            let typed = ["ipai", "plan", word].map(OsString::from).into();
+            let refused = usual(typed, &Arguments::command(), &with(&[])).unwrap_err();
+            assert!(refused.contains("hint: "), "{refused}");
+        }
+    }
+
+    #[test]
+    fn options_from_the_environment_stand_before_those_that_are_typed() {
+        let variables = [("IPAI_CLI_ARGS", "-v --var 'a=b c'"), ("IPAI_CLI_ARGS_plan", "--json")];
+        assert_eq!(
+            of("ipai -C x plan --out y", &variables),
+            "ipai -C x plan -v --var a=b c --json --out y"
+        );
+        assert_eq!(of("ipai apply", &variables), "ipai apply -v --var a=b c");
+        let typed = ["ipai", "plan"].map(OsString::from).into();
+        assert_eq!(
+            usual(typed, &Arguments::command(), &with(&[("IPAI_CLI_ARGS", "'")])),
+            Err("IPAI_CLI_ARGS: a quote is not closed".to_owned())
+        );
+    }
+}
