@@ -33,6 +33,9 @@ fn hint(error: &SessionError) -> Option<&'static str> {
             SshError::Refused { .. } | SshError::Unreachable { .. } | SshError::TimedOut { .. } => {
                 "check that the droplet runs and that its firewall lets this machine reach the SSH port; the droplet's console at the provider works without either"
             }
+            SshError::TurnedAway { .. } => {
+                "either its SSH server does not run, or it turns this machine away for a while (too many connections at once, or an address that sshd punishes; MaxStartups and PerSourcePenalties in sshd_config(5)); wait some minutes, then ask again; `journalctl -u ssh` on the host's console tells which"
+            }
             SshError::HostKeyMismatch { .. } => {
                 "somebody may be in between, or the host's key was changed outside of ipai; compare the fingerprint on the host's own console: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub; if it is the one shown, and only then: ipai adopt ADDRESS --host-key SHA256:…"
             }

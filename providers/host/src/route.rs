@@ -4,9 +4,10 @@
 //! a server that the stack only names takes those that it leaves out from the configuration.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::connections::{Place, Settings};
-use crate::ssh::{HostKeyPin, Identity, Target};
+use crate::ssh::{HostKeyPin, Identity, Limits, Target};
 use crate::ssh_config::{HostOptions, Jump};
 
 /// How many bastions may follow each other, counted through all that they need in turn.
@@ -33,8 +34,16 @@ pub(crate) fn target(place: &Place, settings: &Settings) -> Target {
         pin,
         identities: identities(settings, &options),
         passphrase: settings.passphrase.clone(),
-        limits: settings.limits,
+        limits: limits(place, settings),
         via: through(&options.jumps, settings, MOST_JUMPS),
+    }
+}
+
+/// A host that may still boot is waited for by whoever needs it, and not here.
+fn limits(place: &Place, settings: &Settings) -> Limits {
+    match place.young {
+        true => Limits { turned_away: Duration::ZERO, ..settings.limits },
+        false => settings.limits,
     }
 }
 

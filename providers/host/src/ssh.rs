@@ -14,6 +14,7 @@ mod known_hosts;
 mod line;
 mod link;
 mod methods;
+mod patience;
 mod private_key;
 mod target;
 mod time_limit;

@@ -11,6 +11,7 @@ use super::auth;
 use super::host_key_check::Expectation;
 use super::link::{Link, Stop, hung_up};
 use super::methods;
+use super::patience;
 use super::tunnel;
 use super::{Fingerprint, SshError, Target};
 
@@ -42,8 +43,9 @@ pub async fn shown_host_key(target: &Target) -> Result<Fingerprint, SshError> {
     tokio::task::spawn_blocking(show).await.unwrap_or(Err(SshError::Abandoned))
 }
 
-/// The whole public key, in wire form, that a host proves itself with, once it was held against the target's pin. Nobody
-/// is logged in.
+/// The whole public key, in wire form, that a host proves itself with, once it was held against the target's pin. Where
+/// that needs nobody, ipai logs in and leaves again: since 9.8, OpenSSH shuts the door on an address from which too many
+/// connections end before a login (`PerSourcePenalties` in sshd_config(5)).
 ///
 /// # Errors
 /// There is no connection, or the key is not the pinned one.
@@ -53,15 +55,27 @@ pub async fn verified_host_key(target: &Target) -> Result<Vec<u8>, SshError> {
         let expectation = Expectation::read(&target)?;
         let unreachable = |source| SshError::Unreachable { at: target.at(), source };
         let (_kept, wake) = UnixStream::pair().map_err(unreachable)?;
-        let (link, _) = exchange_keys(&target, wake, &expectation.algorithms)?;
-        let blob = host_key(&target, &link)?;
-        expectation.check(blob)?;
-        Ok(blob.to_vec())
+        let (mut link, deadline) = exchange_keys(&target, wake, &expectation.algorithms)?;
+        let blob = host_key(&target, &link)?.to_vec();
+        expectation.check(&blob)?;
+        let quiet = Target { passphrase: None, ..target };
+        // Whoever wants to log in will be told why it does not work by the one who tries.
+        let _ = auth::log_in(&quiet, &mut link, deadline);
+        Ok(blob)
     };
     tokio::task::spawn_blocking(show).await.unwrap_or(Err(SshError::Abandoned))
 }
 
+/// A server that closes connections before its greeting is asked again for as long as the target's limits say.
 fn exchange_keys(
+    target: &Target,
+    wake: UnixStream,
+    algorithms: &[&str],
+) -> Result<(Link, Instant), SshError> {
+    patience::ask(target, wake, |wake| exchange_keys_once(target, wake, algorithms))
+}
+
+fn exchange_keys_once(
     target: &Target,
     wake: UnixStream,
     algorithms: &[&str],
@@ -81,6 +95,9 @@ fn exchange_keys(
     let stop = |stop| stopped(target, EXCHANGE, time, stop);
     done.map_err(|why| match why {
         Stop::Failed(_) if limit.is_over() => stop(Stop::Overdue),
+        Stop::Failed(error) if hung_up(&error) && link.session.banner().is_none() => {
+            SshError::TurnedAway { at: target.at() }
+        }
         Stop::Failed(error) => handshake_failed(target, algorithms, &error),
         why => stop(why),
     })?;

@@ -30,6 +30,8 @@ pub enum SshError {
     AuthRefused { at: String, user: String, methods: String },
     /// Every identity was tried (or could not be), and none was accepted.
     NoIdentityAccepted { at: String, user: String, tried: Vec<String> },
+    /// The server, or what stands before it, closed the connection before its greeting, again and again.
+    TurnedAway { at: String },
     /// The connection was there and ended.
     Lost { at: String, doing: &'static str, detail: String },
     /// The bastion before the host could not be used.
@@ -69,6 +71,7 @@ impl SshError {
             Self::Refused { .. }
                 | Self::Unreachable { .. }
                 | Self::TimedOut { .. }
+                | Self::TurnedAway { .. }
                 | Self::Lost { .. }
                 | Self::NotThrough { .. }
         )
@@ -103,6 +106,9 @@ impl fmt::Display for SshError {
                 "{at} takes no public key for user {user} (it offers: {methods}); allow PubkeyAuthentication for that user"
             ),
             Self::NoIdentityAccepted { at, user, tried } => no_identity(f, at, user, tried),
+            Self::TurnedAway { at } => {
+                write!(f, "{at} closes connections before its greeting: nothing was said there")
+            }
             Self::Lost { at, doing, detail } => {
                 write!(f, "the connection to {at} ended during {doing}: {detail}")
             }

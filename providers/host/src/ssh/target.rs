@@ -131,6 +131,8 @@ impl fmt::Debug for Passphrase {
 pub struct Limits {
     /// Resolving the name and opening the TCP connection, for all its addresses together.
     pub connect: Duration,
+    /// How long a server is asked again that closes connections before its greeting; with zero, once.
+    pub turned_away: Duration,
     /// The server's greeting and the key exchange, until its key can be checked. Nobody types anything here.
     pub exchange: Duration,
     /// Key exchange and authentication together, an agent's confirmation included.
@@ -143,6 +145,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(10),
+            turned_away: Duration::from_secs(25),
             exchange: Duration::from_secs(8),
             login: Duration::from_secs(30),
             dead_link: Duration::from_secs(15),
