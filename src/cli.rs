@@ -38,6 +38,7 @@ mod releases;
 mod restart;
 mod restore;
 mod rollback;
+mod run;
 mod running;
 mod sandbox;
 mod schema;
@@ -55,20 +56,18 @@ mod upkeep;
 mod validate;
 mod world;
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
-use ipai_core::{Address, Diagnostic, RemoteError, Sources};
 
-use crate::bars;
 use crate::edges::Edges;
-use crate::load::{Failure, Loaded};
-use crate::report::{self, Style};
+use crate::report::Style;
 use crate::sandbox::Kind;
 use exit::Ending;
+use run::{Failed, Outcome, Run, now, parse_addresses, shell_word};
 
 /// One plan over cloud, DNS, files, secrets and containers.
 ///
@@ -118,6 +117,9 @@ struct Global {
     /// Show everything: all attributes, whole diffs, foreign objects.
     #[arg(short, long, global = true)]
     verbose: bool,
+    /// Say nothing on the way: only results, questions, warnings and errors.
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -181,50 +183,6 @@ fn assignment(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
-/// A command that failed: what to say on standard error, and the exit code.
-struct Failed {
-    code: u8,
-    text: String,
-    /// The same for programs: diagnostics, each as JSON.
-    problems: Vec<serde_json::Value>,
-}
-
-type Outcome = Result<u8, Failed>;
-
-impl Failed {
-    fn new(text: impl Into<String>) -> Self {
-        let text = text.into();
-        Self { code: exit::ERROR, problems: vec![failure::of_text(&text)], text }
-    }
-
-    fn ending(self, ending: Ending, detailed: bool) -> Self {
-        Self { code: ending.code(detailed), ..self }
-    }
-}
-
-/// How long something is waited for before the terminal shows that it is.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(1);
-
-/// What a command works with.
-struct Run<'a> {
-    edges: &'a Edges,
-    global: Global,
-    /// How standard output looks.
-    output: Style,
-    /// How standard error looks.
-    talk: Style,
-    /// Tells whether what runs may be drawn at the end of standard error.
-    draws: bool,
-    /// Set once standard output takes events as JSON lines.
-    feeds: std::sync::atomic::AtomicBool,
-    /// Set once the last of those lines has told the exit code.
-    told: std::sync::atomic::AtomicBool,
-    /// Set when anything was written to standard output.
-    wrote: std::sync::atomic::AtomicBool,
-    /// Set when standard output took not all that it was given.
-    unwritten: std::sync::atomic::AtomicBool,
-}
-
 /// Runs ipai with these arguments; gives the exit code.
 #[must_use]
 pub fn run(arguments: impl IntoIterator<Item = OsString>, edges: &Edges) -> u8 {
@@ -261,12 +219,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, edges: &Edges) -> u8 {
         edges,
         output: style(edges.output_is_terminal),
         talk: style(edges.talk_is_terminal),
-        draws: edges.can_draw() && !asked.json,
+        draws: edges.can_draw() && !asked.json && !parsed.global.quiet,
         global: parsed.global.clone(),
-        feeds: std::sync::atomic::AtomicBool::new(false),
-        told: std::sync::atomic::AtomicBool::new(false),
-        wrote: std::sync::atomic::AtomicBool::new(false),
-        unwritten: std::sync::atomic::AtomicBool::new(false),
+        feeds: AtomicBool::new(false),
+        told: AtomicBool::new(false),
+        wrote: AtomicBool::new(false),
+        unwritten: AtomicBool::new(false),
     };
     ipai_core::called::set_called(run.ipai());
     let log = match logging::begin(&run) {
@@ -337,28 +295,10 @@ fn style(global: &Global, terminal: bool, edges: &Edges) -> Style {
     };
     let said = edges.variable("COLUMNS").and_then(|columns| columns.parse().ok());
     let width = said.or(edges.columns.filter(|_| terminal).map(usize::from)).unwrap_or(100);
-    Style { colour, width, verbose: global.verbose }
+    Style { colour, width, verbose: global.verbose, folds: terminal }
 }
 
 impl Run<'_> {
-    /// Says why a command failed, if it did; gives the exit code.
-    fn conclude(&self, outcome: Outcome, asked: &Asked) -> u8 {
-        match outcome {
-            Ok(_) if self.unwritten.load(std::sync::atomic::Ordering::Relaxed) => {
-                self.say("error: standard output could not be written to the end");
-                exit::ERROR
-            }
-            Ok(code) => code,
-            Err(failed) => {
-                if asked.json {
-                    self.print_failure(&failed, asked.streams);
-                }
-                self.say(&failed.text);
-                failed.code
-            }
-        }
-    }
-
     fn dispatch(&self, command: Command) -> Outcome {
         match command {
             Command::Init(arguments) => init::run(self, &arguments),
@@ -406,131 +346,6 @@ impl Run<'_> {
             }
         }
     }
-
-    /// Writes data to standard output. A closed pipe is the reader's choice and no error; a full disk is one.
-    fn print(&self, text: &str) {
-        self.print_by(|output| output.write_all(text.as_bytes()));
-    }
-
-    /// The same for what is written as it is made.
-    fn print_by(&self, write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) {
-        let written = bars::aside(|| {
-            self.wrote.store(true, std::sync::atomic::Ordering::Relaxed);
-            let mut output = std::io::BufWriter::new(std::io::stdout().lock());
-            write(&mut output).and_then(|()| output.flush())
-        });
-        if written.is_err_and(|error| error.kind() != std::io::ErrorKind::BrokenPipe) {
-            self.unwritten.store(true, std::sync::atomic::Ordering::Relaxed);
-        }
-    }
-
-    /// Writes talk to standard error.
-    fn say(&self, text: &str) {
-        bars::say(text);
-    }
-
-    /// A line at the end of the terminal while something takes long that says nothing by itself.
-    fn waiting(&self, what: &str) -> Option<bars::Line> {
-        self.draws.then(|| bars::line(what, bars::Place::Among, PATIENCE))
-    }
-
-    fn explain(&self, problems: &[Diagnostic], sources: &Sources) -> String {
-        self.explain_from(&self.global.folder.display().to_string(), problems, sources)
-    }
-
-    /// The same for files whose names begin in `folder`.
-    fn explain_from(&self, folder: &str, problems: &[Diagnostic], sources: &Sources) -> String {
-        let mut text = report::diagnostics(problems, sources, &self.talk);
-        if self.edges.variable("GITHUB_ACTIONS").as_deref() == Some("true") {
-            text.push_str(&report::annotations(problems, sources, folder));
-        }
-        text
-    }
-
-    /// Says what is worth mending, if anything is.
-    fn say_all(&self, warnings: &[Diagnostic], sources: &Sources) {
-        if !warnings.is_empty() {
-            self.say(&self.explain(warnings, sources));
-        }
-    }
-
-    fn failure(&self, failure: &Failure) -> Failed {
-        self.failed(&failure.problems, &failure.sources)
-    }
-
-    fn failed(&self, problems: &[Diagnostic], sources: &Sources) -> Failed {
-        Failed::of(self.explain(problems, sources), report::diagnostics_json(problems, sources))
-    }
-
-    fn problem(&self, problem: Diagnostic) -> Failed {
-        self.all_problems(&[problem])
-    }
-
-    /// The same for several that no file shows.
-    fn all_problems(&self, problems: &[Diagnostic]) -> Failed {
-        self.failed(problems, &Sources::default())
-    }
-
-    /// A problem that was found after somebody was contacted.
-    fn trouble(&self, problem: &Diagnostic) -> Failed {
-        let nowhere = Sources::default();
-        let text = report::diagnostic(problem, &nowhere, &self.talk);
-        Failed::of(text, report::diagnostics_json(std::slice::from_ref(problem), &nowhere))
-    }
-
-    fn problems(&self, problems: &[Diagnostic], loaded: &Loaded) -> Failed {
-        self.failed(problems, &loaded.sources)
-    }
-
-    fn remote(&self, errors: &[RemoteError]) -> Failed {
-        let texts: Vec<String> =
-            errors.iter().map(|error| report::remote_error(error, &self.talk)).collect();
-        let problems = errors.iter().map(|error| report::remote_error_json(error, None)).collect();
-        Failed::of(texts.concat(), problems)
-    }
-
-    /// How ipai is called for this stack: with the options that this run was given. To be pasted into a shell.
-    fn ipai(&self) -> String {
-        let Global { folder, environment, sandbox, variables, .. } = &self.global;
-        let mut words = vec!["ipai".to_owned()];
-        if folder.as_os_str() != "." {
-            words.extend(["-C".to_owned(), shell_word(&folder.display().to_string())]);
-        }
-        words.extend(environment.iter().map(|name| format!("--env {}", shell_word(name))));
-        words.extend(sandbox.map(|kind| match kind.to_possible_value() {
-            Some(kind) if kind.get_name() != "embedded" => format!("--sandbox={}", kind.get_name()),
-            _ => "--sandbox".to_owned(),
-        }));
-        let variable = |(name, value): &(String, String)| {
-            format!("--var {}", shell_word(&format!("{name}={value}")))
-        };
-        words.extend(variables.iter().map(variable));
-        words.join(" ")
-    }
-
-    /// A command for this stack, to be pasted into a shell.
-    fn command(&self, words: &str) -> String {
-        format!("{} {words}", self.ipai())
-    }
-
-    fn variables(&self) -> BTreeMap<String, String> {
-        self.global.variables.iter().cloned().collect()
-    }
-}
-
-/// A text as one word of a shell.
-fn shell_word(text: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "/._-=,:+@%".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        return text.to_owned();
-    }
-    crate::providers::quote(text)
-}
-
-/// The time, RFC 3339 in UTC.
-fn now() -> String {
-    chrono::DateTime::<chrono::Utc>::from(std::time::SystemTime::now())
-        .to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
 }
 
 fn block_on<F: Future<Output = Outcome>>(future: F) -> Outcome {
@@ -541,20 +356,4 @@ fn block_on<F: Future<Output = Outcome>>(future: F) -> Outcome {
     // Whatever still runs in the background must not hold the exit up.
     runtime.shutdown_timeout(std::time::Duration::from_millis(200));
     outcome
-}
-
-fn parse_addresses(
-    texts: &[String],
-    run: &Run<'_>,
-) -> Result<std::collections::BTreeSet<Address>, Failed> {
-    let parse = |text: &String| {
-        text.parse().map_err(|error: ipai_core::address::NotAnAddress| {
-            run.trouble(
-                &Diagnostic::error("Not an address")
-                    .detail(error.to_string())
-                    .hint("addresses look like digitalocean.droplet.ops"),
-            )
-        })
-    };
-    texts.iter().map(parse).collect()
 }

@@ -8,6 +8,7 @@ mod diff;
 mod event_text;
 mod exposure;
 mod feed;
+mod fold;
 mod github;
 mod graph;
 mod locks;
@@ -65,13 +66,23 @@ pub struct Style {
     pub width: usize,
     /// Whether everything is shown in full.
     pub verbose: bool,
+    /// Whether long prose is broken into lines of that width: at a terminal, and nowhere else.
+    pub folds: bool,
 }
 
 impl Style {
     /// No colours, 100 columns, long things shortened: what a pipe or a log gets.
     #[must_use]
     pub const fn plain() -> Self {
-        Self { colour: false, width: 100, verbose: false }
+        Self { colour: false, width: 100, verbose: false, folds: false }
+    }
+
+    /// A text whose long lines are broken, where they are to be, with room left for what stands before them.
+    pub(crate) fn folded<'t>(&self, text: &'t str, before: usize) -> std::borrow::Cow<'t, str> {
+        match self.folds {
+            true => fold::fold(text, self.columns().saturating_sub(before)).into(),
+            false => text.into(),
+        }
     }
 
     /// The width that is laid out for: no terminal is so narrow that nothing could be said.

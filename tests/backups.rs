@@ -305,7 +305,7 @@ fn a_stack_whose_droplet_is_gone_is_rebuilt_with_its_data_and_a_receipt() {
     kept.lose_droplet();
     let rebuilt = kept.run(&["rebuild", "--auto-approve", "--rto", "30m", "--json"]).expect(0);
     let receipt: Value = serde_json::from_str(rebuilt.out.lines().last().unwrap()).unwrap();
-    assert_eq!(receipt["type"], "receipt");
+    assert_eq!((&receipt["type"], &receipt["exit_code"]), (&"receipt".into(), &0.into()));
     assert_eq!(receipt["within_rto"], true);
     assert!(receipt["ipai_percent"].as_f64().unwrap() > 0.0, "{receipt}");
     assert_eq!(

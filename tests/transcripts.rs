@@ -47,7 +47,7 @@ const CALLS: &[(&str, &str, i32)] = &[
     ("apply", "apply --auto-approve", 0),
     ("status", "status", 0),
     ("check", "check", 1),
-    ("output", "output", 1),
+    ("output", "output", 0),
     ("images", "images", 0),
     ("releases", "releases", 0),
     ("rollback", "rollback 7 --auto-approve", 1),
@@ -199,4 +199,29 @@ fn fits(home: &std::path::Path, name: &str) {
         assert_eq!(wrong, None, "ipai {name} --help at {columns}");
         assert!(!shown.screen.coloured && raw.contains("Usage: ipai"), "{raw}");
     }
+}
+
+/// A line's words; what stands between backticks, or is a command to its end, is one of them.
+fn breaks(line: &str) -> bool {
+    let prose = line.split(": ipai").next().unwrap_or_default();
+    !line.contains('`') && prose.split_whitespace().count() > 2
+}
+
+#[test]
+fn prose_is_broken_between_words_at_a_terminal_and_left_alone_in_a_pipe() {
+    let world = World::new();
+    world.edit("stack.toml", "region = ", "regoin = ");
+    let manual = world.command(&["explain", "host.file"]);
+    let failing = world.command(&["validate"]);
+    for (columns, command, code) in
+        [40, 80].iter().flat_map(|c| [(*c, &manual, 0), (*c, &failing, 1)])
+    {
+        let shown = pty::run(command, columns).expect(code);
+        let raw = shown.raw.replace('\r', "");
+        let text = raw.split("\nExample:\n").next().unwrap_or_default();
+        let long = |line: &&str| line.chars().count() > usize::from(columns) && breaks(line);
+        assert_eq!(text.lines().find(long), None, "at {columns}:\n{raw}");
+    }
+    let piped = world.run(&["explain", "host.file"]).expect(0);
+    assert!(piped.out.lines().any(|line| line.chars().count() > 120), "{}", piped.out);
 }

@@ -161,6 +161,13 @@ fn refuse_if_moved(
     if lines.is_empty() {
         return Ok(());
     }
+    if now.is_empty() && now.conflicts.is_empty() {
+        let text = format!(
+            "error: nothing is left of this plan to do: what exists is as the stack wants it, because the plan was applied before or somebody did the same\n  hint: to be sure: {}",
+            run.command("plan")
+        );
+        return Err(Failed::new(text).ending(Ending::Stale, detailed));
+    }
     let list: String = lines.iter().map(|line| format!("\n  - {line}")).collect();
     let text = format!(
         "error: the live world or the stack moved since this plan was made; nothing was changed{list}\n  hint: review a new one: {}",

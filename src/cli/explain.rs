@@ -46,24 +46,12 @@ pub(super) fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
     let (provider, kind, attribute) =
         (parts.next().unwrap_or_default(), parts.next().unwrap_or_default(), parts.next());
     let Some(found) = types.iter().find(|t| t.provider() == provider && t.name() == kind) else {
-        let types = types.iter().map(|t| format!("{}.{}", t.provider(), t.name()));
-        let names: Vec<String> = types.chain(sections::names()).collect();
-        let near =
-            diagnostic::nearest(&format!("{provider}.{kind}"), names.iter().map(String::as_str));
-        let hint = near.map_or_else(
-            || format!("known: {}", names.join(", ")),
-            |near| format!("did you mean {near}?"),
-        );
-        return Err(run.problem(
-            Diagnostic::error("No such resource type or section")
-                .detail(format!("`{name}` is unknown."))
-                .hint(hint),
-        ));
+        return Err(run.problem(unknown(&types, name)));
     };
     match attribute {
-        None => run.print(&manual(found)),
+        None => run.print(&laid_out(run, &manual(found))),
         Some(key) => match found.schema().iter().find(|attribute| attribute.name == key) {
-            Some(attribute) => run.print(&describe(attribute)),
+            Some(attribute) => run.print(&laid_out(run, &describe(attribute))),
             None => {
                 let near =
                     diagnostic::nearest(key, found.schema().iter().map(|attribute| attribute.name));
@@ -77,6 +65,36 @@ pub(super) fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
     Ok(exit::OK)
 }
 
+/// At a terminal long lines are broken; an example is left as it is.
+fn laid_out(run: &Run<'_>, text: &str) -> String {
+    let (manual, example) = text.split_at(text.find(EXAMPLE).unwrap_or(text.len()));
+    format!("{}{example}", run.output.folded(manual, 0))
+}
+
+/// A name that is none, with what may be meant: a name that is near, or those that it is a part of.
+fn unknown(types: &ipai_core::Types, name: &str) -> Diagnostic {
+    let mut names: Vec<String> =
+        types.iter().map(|t| format!("{}.{}", t.provider(), t.name())).collect();
+    let part = name.split('.').next().unwrap_or_default();
+    let within = |whole: &&String| whole.split('.').any(|one| one == part);
+    let meant: Vec<&str> = names.iter().filter(within).map(String::as_str).collect();
+    let meant = meant.join(", ");
+    names.extend(sections::names());
+    let known = names.iter().map(String::as_str);
+    let whole = name.splitn(3, '.').take(2).collect::<Vec<_>>().join(".");
+    let near = diagnostic::nearest(&whole, known);
+    Diagnostic::error("No such resource type or section")
+        .detail(format!("`{name}` is unknown."))
+        .hint(match (near, meant.is_empty()) {
+            (Some(near), _) => format!("did you mean {near}?"),
+            (None, false) => format!("types of that name: {meant}"),
+            (None, true) => format!("known: {}", names.join(", ")),
+        })
+}
+
+/// What comes before the example of a manual page.
+const EXAMPLE: &str = "\nExample:\n";
+
 /// The whole manual page of a type; the README's reference is made of these.
 pub(super) fn manual(kind: &dyn ResourceType) -> String {
     let mut text =
@@ -89,7 +107,7 @@ pub(super) fn manual(kind: &dyn ResourceType) -> String {
             .iter()
             .for_each(|(name, doc)| text.push_str(&format!("  {name}\n      {doc}\n")));
     }
-    text.push_str(&format!("\nExample:\n\n{}\n", kind.example().trim_end()));
+    text.push_str(&format!("{EXAMPLE}\n{}\n", kind.example().trim_end()));
     text
 }
 

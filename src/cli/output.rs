@@ -86,6 +86,11 @@ async fn outputs(
     arguments: &Arguments,
 ) -> Result<Vec<StackOutput>, Failed> {
     let (desired, _) = world.loaded.with_inputs(&BTreeMap::new(), compile);
+    if desired.outputs.is_empty() && arguments.name.is_none() {
+        // As with other tools, whoever asks for all gets none.
+        run.say("warning: this stack hands nothing over\n  hint: write a section [output.NAME] with a `value` into stack.toml");
+        return Ok(desired.outputs);
+    }
     if desired.outputs.is_empty() {
         let problem = ipai_core::Diagnostic::error("This stack hands nothing over")
             .hint("write a section [output.NAME] with a `value` into stack.toml");

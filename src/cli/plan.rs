@@ -167,8 +167,8 @@ fn tell_saved(run: &Run<'_>, path: &Path) {
     let shown = path.display().to_string();
     // Where a program reads along, it knows what comes next.
     if run.edges.variable("IPAI_IN_AUTOMATION").is_some() {
-        return run.say(&format!("\nSaved the plan to {shown}."));
+        return run.remark(&format!("\nSaved the plan to {shown}."));
     }
     let next = run.command(&format!("apply {}", super::shell_word(&shown)));
-    run.say(&format!("\nSaved the plan to {shown}. To do exactly this:\n  {next}"));
+    run.remark(&format!("\nSaved the plan to {shown}. To do exactly this:\n  {next}"));
 }

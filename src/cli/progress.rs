@@ -23,6 +23,8 @@ struct Shared {
     style: Style,
     /// Events go to standard output as JSON lines instead.
     json: bool,
+    /// Tells whether only what goes wrong is shown.
+    quiet: bool,
     /// Tells whether what runs is drawn.
     draws: bool,
     begun: Instant,
@@ -39,6 +41,7 @@ impl Progress {
         Self(Arc::new(Shared {
             style: run.talk,
             json,
+            quiet: run.global.quiet,
             draws: run.draws && !json,
             begun: Instant::now(),
             timeline: Mutex::default(),
@@ -75,7 +78,7 @@ impl Progress {
         if self.0.json {
             let message = report::event_message(event, moment, Some(&now()));
             let _ = writeln!(std::io::stdout().lock(), "{}", report::json_text(&message, false));
-        } else {
+        } else if !self.0.quiet || matches!(event, Event::Failed { .. } | Event::Skipped { .. }) {
             bars::say(&report::event_line(event, moment, &self.0.style));
         }
     }

@@ -75,7 +75,7 @@ async fn rebuild(
     let old = old::find(run, inner, &progress).await?;
     let named = old::named(run, &old, arguments.replace.as_deref())?;
     old::judge(run, &old, named.is_some())?;
-    run.say(&old.announcement(named.is_some()));
+    run.remark(&old.announcement(named.is_some()));
     let question = "This makes a new droplet, which costs money. Type the stack's name to go on.";
     let stack = world.loaded.stack.id.as_str();
     consent.approve(run, &world.stop, question, stack, AUTO_APPROVE).await?;
@@ -85,7 +85,7 @@ async fn rebuild(
     let job = BringUp { run, world: inner, progress: &progress, without: left.clone() };
     job.through(&what, &mut receipt).await?;
     verify::verify(run, inner, &mut receipt).await?;
-    run.say("rebuild: DNS and everything else");
+    run.remark("rebuild: DNS and everything else");
     let planned = world.plan(run, &Options::default(), &progress).await?;
     bring_up::carry(run, world, planned, &progress).await?;
     receipt.phase("DNS");
@@ -104,7 +104,9 @@ pub(super) fn conclude(
     consent: &Consent,
 ) -> Outcome {
     receipt.finish(proof.rto);
-    let document = receipt.document();
+    let refused = receipt.late().or_else(|| receipt.unproven(run)).map(Failed::new);
+    let done = if consent.detailed_exitcode { exit::CHANGES } else { exit::OK };
+    let document = receipt.document(refused.as_ref().map_or(done, |failed| failed.code));
     let text = format!("{}\n", crate::report::json_text(&document, !consent.json));
     if let Some(path) = &proof.receipt {
         std::fs::write(path, &text).map_err(|error| {
@@ -117,13 +119,7 @@ pub(super) fn conclude(
     if consent.json {
         run.feed_end(&document);
     } else {
-        run.print(&crate::report::clean(&receipt.text()));
+        run.print(&crate::report::clean(&receipt.text(&document)));
     }
-    if let Some(late) = receipt.late() {
-        return Err(Failed::new(late));
-    }
-    if let Some(unproven) = receipt.unproven(run) {
-        return Err(Failed::new(unproven));
-    }
-    Ok(if consent.detailed_exitcode { exit::CHANGES } else { exit::OK })
+    refused.map_or(Ok(done), Err)
 }

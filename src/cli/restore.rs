@@ -107,7 +107,7 @@ async fn restore(
     let site = world.site(run, &places)?;
     let source = match &file {
         Some(file) => {
-            run.say(&format!("bringing {} to the host", file.display()));
+            run.remark(&format!("bringing {} to the host", file.display()));
             export::import(&site, file).await?;
             Source::Imported
         }

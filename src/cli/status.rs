@@ -129,7 +129,10 @@ fn text(
     let mut lines = vec![format!("Stack {}", plan.stack), String::new()];
     let mut resources: Vec<&LiveResource> = live.resources.iter().collect();
     resources.sort_by(|a, b| a.address.cmp(&b.address));
-    let width = resources.iter().map(|r| r.address.to_string().len()).max().unwrap_or(0);
+    let missing = plan.effective().filter(|action| action.verb == Verb::Create);
+    let missing: Vec<_> = missing.map(|action| (action.address.to_string(), action)).collect();
+    let there = resources.iter().map(|resource| resource.address.to_string().len());
+    let width = there.chain(missing.iter().map(|(address, _)| address.len())).max().unwrap_or(0);
     for resource in resources {
         let address = format!("{:width$}", resource.address.to_string());
         let place = resource
@@ -150,8 +153,8 @@ fn text(
             }
         }
     }
-    for action in plan.effective().filter(|action| action.verb == Verb::Create) {
-        lines.push(format!("  {:width$}  missing: {}", action.address.to_string(), action.reason));
+    for (address, action) in &missing {
+        lines.push(format!("  {address:width$}  missing: {}", action.reason));
     }
     if !checks.is_empty() {
         lines.push(String::new());

@@ -98,7 +98,7 @@ async fn one(
     follow(run, opened.map_err(failed)?, deed).await?;
     let after = if deed.well {
         let news = |text: &str| {
-            run.say(&format!("{}: {}", deed.project.name, crate::report::one_line(text)))
+            run.remark(&format!("{}: {}", deed.project.name, crate::report::one_line(text)))
         };
         watch.until_well(&deed.only, news).await
     } else {

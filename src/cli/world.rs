@@ -270,7 +270,7 @@ pub(super) async fn start_sandbox(
     let sandbox = Sandbox::start(&folder, kind, zones, 0, run.edges)
         .await
         .map_err(|error| sandbox_failed(run, &error))?;
-    run.say(&format!(
+    run.remark(&format!(
         "Sandbox: a simulated cloud on this machine, kept in {}. Nothing real is touched.",
         folder.display()
     ));

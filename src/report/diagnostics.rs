@@ -9,6 +9,9 @@ use super::clean::{clean, is_harmful, one_line};
 use super::place::{Place, Places};
 use super::sections::number;
 
+/// The columns before a note or a hint, where lines have up to four digits.
+const NOTE: usize = "     = note: ".len();
+
 /// Writes all problems of a stack, and counts them at the end. For what is found before anything is contacted;
 /// it says so when there are errors.
 #[must_use]
@@ -65,10 +68,12 @@ fn render(diagnostic: &Diagnostic, places: &Places<'_>, style: &Style) -> String
         };
     }
     if let Some(detail) = &diagnostic.detail {
-        group = group.element(Level::NOTE.message(clean(detail)));
+        group = group.element(Level::NOTE.message(clean(&style.folded(detail, NOTE)).into_owned()));
     }
     if let Some(hint) = &diagnostic.hint {
-        group = group.element(Level::HELP.with_name("hint").message(clean(hint)));
+        group = group.element(
+            Level::HELP.with_name("hint").message(clean(&style.folded(hint, NOTE)).into_owned()),
+        );
     }
     let renderer = if style.colour { Renderer::styled() } else { Renderer::plain() };
     renderer.term_width(style.columns()).render(&[group]) + "\n"

@@ -46,7 +46,7 @@ impl Ink {
 /// A text that grows. Everything that is put on it is cleaned, so no other part has to remember to.
 pub(super) struct Page {
     text: String,
-    colour: bool,
+    style: Style,
     shortened: bool,
 }
 
@@ -62,7 +62,11 @@ impl fmt::Write for Cleaning<'_> {
 
 impl Page {
     pub(super) fn new(style: &Style) -> Self {
-        Self { text: String::new(), colour: style.colour, shortened: false }
+        Self { text: String::new(), style: *style, shortened: false }
+    }
+
+    pub(super) fn style(&self) -> Style {
+        self.style
     }
 
     /// Adds text as it is.
@@ -79,11 +83,11 @@ impl Page {
     pub(super) fn paint(&mut self, ink: Ink, text: impl fmt::Display) {
         use fmt::Write as _;
         let ansi = ink.ansi();
-        if self.colour {
+        if self.style.colour {
             let _ = write!(self.text, "{ansi}");
         }
         let _ = write!(Cleaning(&mut self.text), "{text}");
-        if self.colour {
+        if self.style.colour {
             let _ = write!(self.text, "{ansi:#}");
         }
     }

@@ -32,7 +32,8 @@ pub(super) fn write(page: &mut Page, address: Option<&Address>, error: &RemoteEr
 /// Text whose further lines stand in behind a bar, so that none of them looks like one of ours, or like a command to
 /// the service that runs a pipeline: GitHub's runner obeys lines that begin with `::`, and `##[` anywhere.
 pub(super) fn indented(page: &mut Page, text: &str) {
-    for (place, line) in text.trim_end().split('\n').enumerate() {
+    let text = page.style().folded(text.trim_end(), "  error: ".len()).into_owned();
+    for (place, line) in text.split('\n').enumerate() {
         page.put(if place == 0 { "" } else { "    | " });
         page.put(&line.replace("##[", "## ["));
         page.put("\n");

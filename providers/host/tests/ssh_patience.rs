@@ -3,7 +3,7 @@
 
 mod ssh_support;
 
-use std::io::copy;
+use std::io::{Write as _, copy};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,7 +22,10 @@ macro_rules! sshd {
     };
 }
 
-/// A door before a server: it closes the first `most` connections at once, and counts them all.
+/// What OpenSSH says to an address that it punishes.
+const REFUSAL: &[u8] = b"Not allowed at this time\r\n";
+
+/// A door before a server: it closes the first `most` connections, each second one with a refusal, and counts them all.
 struct Door {
     port: u16,
     seen: Arc<AtomicUsize>,
@@ -37,8 +40,11 @@ impl Door {
         std::thread::spawn(move || {
             // Nobody's loop is endless: this is far more than any test here asks for.
             for peer in listener.incoming().take(100) {
-                if count.fetch_add(1, Ordering::SeqCst) >= most {
-                    join(peer.unwrap(), TcpStream::connect(behind).unwrap());
+                let (mut peer, place) = (peer.unwrap(), count.fetch_add(1, Ordering::SeqCst));
+                if place >= most {
+                    join(peer, TcpStream::connect(behind).unwrap());
+                } else if place % 2 == 1 {
+                    let _ = peer.write_all(REFUSAL);
                 }
             }
         });
@@ -84,6 +90,8 @@ async fn who_is_turned_away_for_good_is_told_so_within_the_limit() {
         let opened = Session::open(&target, Sudo::Never, &script("true")).await;
         let SessionError::Connect(error) = opened.unwrap_err() else { panic!("no connection") };
         assert!(matches!(error, SshError::TurnedAway { .. }), "{error}");
+        let told = error.to_string();
+        assert!(limit == 0 || told.contains("Not allowed") || told.ends_with("greeting"), "{told}");
         assert!(error.may_be_booting() && began.elapsed() < Duration::from_secs(3), "{error}");
         assert!(door.seen() - before >= at_least, "{} tries", door.seen() - before);
     }

@@ -162,7 +162,7 @@ impl Site<'_> {
 
     fn show(&self, heard: Heard) {
         if let Heard::Phase(text) | Heard::Words(text) = heard {
-            self.run.say(&format!("{}: {}", self.project.name, one_line(&text)));
+            self.run.remark(&format!("{}: {}", self.project.name, one_line(&text)));
         }
     }
 

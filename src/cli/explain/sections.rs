@@ -29,7 +29,7 @@ pub(super) fn explain(run: &Run<'_>, section: &Section, name: &str) -> Outcome {
     let name = name.trim_matches(['[', ']']);
     let key = name.split_once('.').map(|(_, key)| key).filter(|_| name != section.header);
     let Some(key) = key else {
-        run.print(&manual(section));
+        run.print(&super::laid_out(run, &manual(section)));
         return Ok(exit::OK);
     };
     let within =
@@ -44,7 +44,7 @@ pub(super) fn explain(run: &Run<'_>, section: &Section, name: &str) -> Outcome {
         problem.hint = near.map(|near| format!("did you mean {first}.{near}?"));
         return Err(run.problem(problem));
     }
-    run.print(&text);
+    run.print(&super::laid_out(run, &text));
     Ok(exit::OK)
 }
 

@@ -64,7 +64,7 @@ impl BringUp<'_> {
         let is_project =
             |address: &Address| address.provider == "host" && address.kind == "compose";
         let first: BTreeSet<Address> = declared().filter(|address| !is_project(address)).collect();
-        run.say("rebuild: droplet, host and configuration");
+        run.remark("rebuild: droplet, host and configuration");
         self.apply(first).await?;
         receipt.phase("droplet, host, configuration");
         let places = self.world.places(run).await?;
@@ -73,7 +73,7 @@ impl BringUp<'_> {
             self.choose(&site, &places, what, receipt).await?;
             receipt.phase("choice of the backup");
         }
-        run.say("rebuild: images, data and services");
+        run.remark("rebuild: images, data and services");
         self.apply(declared().collect()).await?;
         receipt.phase("images, data, services");
         let (ended, _) = site.ask(&["restored"], "look at what was restored").await?;
@@ -110,7 +110,7 @@ impl BringUp<'_> {
             }
         };
         let manifest = judged(site, places, &source, None).await?;
-        self.run.say(&report::clean(&announcement(&manifest, &source, None)));
+        self.run.remark(&report::clean(&announcement(&manifest, &source, None)));
         receipt.backup(&manifest, snapshot.as_ref());
         site.ask(&["seed", source.word()], "prepare the restore").await.map(drop)
     }

@@ -126,8 +126,8 @@ impl Receipt {
             && self.rows == Json::Object(self.wanted.clone())
     }
 
-    /// The whole as JSON; `sha256` is over the text of everything else, without spaces.
-    pub(crate) fn document(&self) -> Json {
+    /// The whole as JSON, with the code that the process exits with; `sha256` is over the text of everything else, without spaces.
+    pub(crate) fn document(&self, code: u8) -> Json {
         let phase =
             |(name, time): &(String, Duration)| json!({"name": name, "seconds": round(*time)});
         let mut document = json!({
@@ -135,6 +135,7 @@ impl Receipt {
             "type": "receipt",
             "kind": match self.kind { Kind::Rebuild => "rebuild", Kind::Drill => "drill" },
             "stack": self.stack,
+            "exit_code": code,
             "began": self.began.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
             "backup": self.backup,
             "recovery_time_seconds": round(self.total),
@@ -155,7 +156,7 @@ impl Receipt {
         document
     }
 
-    pub(crate) fn text(&self) -> String {
+    pub(crate) fn text(&self, document: &Json) -> String {
         let what = match self.kind {
             Kind::Rebuild => "Rebuilt",
             Kind::Drill => {
@@ -205,10 +206,7 @@ impl Receipt {
                 .map(|(name, value)| format!("  {name} can read its data: {}", verdict(value))),
         );
         lines.extend(self.left.iter().cloned());
-        lines.push(format!(
-            "Receipt sha256:{}",
-            self.document()["sha256"].as_str().unwrap_or_default()
-        ));
+        lines.push(format!("Receipt sha256:{}", document["sha256"].as_str().unwrap_or_default()));
         lines.join("\n") + "\n"
     }
 

@@ -15,7 +15,7 @@ pub(crate) async fn verify(
     world: &World,
     receipt: &mut Receipt,
 ) -> Result<(), Failed> {
-    run.say("rebuild: logins and data");
+    run.remark("rebuild: logins and data");
     let places = world.places(run).await?;
     let site = world.site(run, &places)?;
     let reach = believed(&site, world.reach(run).await?).await?;

@@ -145,7 +145,7 @@ fn in_words(action: &Action) -> String {
     };
     let short = |value: &Shown| match value {
         Shown::Absent => "nothing".to_owned(),
-        Shown::Value(json) => json.to_string().chars().take(60).collect(),
+        Shown::Value(json) => shortened(&json.to_string()),
         Shown::Sensitive(_) => "(sensitive value)".to_owned(),
         Shown::Unknown => "(known after apply)".to_owned(),
     };
@@ -155,6 +155,17 @@ fn in_words(action: &Action) -> String {
     let mut parts: Vec<String> = action.changes.iter().filter(|_| in_place).map(change).collect();
     parts.push(action.reason.to_string());
     format!("{verb} ({})", parts.join("; "))
+}
+
+/// The most characters of one value.
+const MOST: usize = 60;
+
+/// What does not fit into a line is cut, and says so.
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
 }
 
 /// Effective actions by the object that they are about: an address can have several, where there are duplicates.

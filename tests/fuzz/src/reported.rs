@@ -5,7 +5,7 @@ use ipai_core::{Diagnostic, Plan, RemoteError, Sources};
 
 use crate::report::{self, PlanFacts, PlanOptions, Style};
 
-const STYLES: [Style; 2] = [Style::plain(), Style { colour: true, width: 60, verbose: true }];
+const STYLES: [Style; 2] = [Style::plain(), Style { colour: true, width: 60, verbose: true, folds: true }];
 
 /// Tells whether this is one of about eight inputs, for what would make all of them slow; the same input gets the same answer.
 #[must_use]

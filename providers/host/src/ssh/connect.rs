@@ -95,13 +95,20 @@ fn exchange_keys_once(
     let stop = |stop| stopped(target, EXCHANGE, time, stop);
     done.map_err(|why| match why {
         Stop::Failed(_) if limit.is_over() => stop(Stop::Overdue),
-        Stop::Failed(error) if hung_up(&error) && link.session.banner().is_none() => {
-            SshError::TurnedAway { at: target.at() }
+        Stop::Failed(error) if hung_up(&error) && !greeted(&link) => {
+            let words = link.session.banner().unwrap_or_default().trim().to_owned();
+            SshError::TurnedAway { at: target.at(), words }
         }
         Stop::Failed(error) => handshake_failed(target, algorithms, &error),
         why => stop(why),
     })?;
     Ok((link, begun + target.limits.login))
+}
+
+/// Tells whether the last line that was read is a greeting (RFC 4253, section 4.2). OpenSSH says in a line of another kind
+/// why it turns somebody away.
+fn greeted(link: &Link) -> bool {
+    link.session.banner_bytes().is_some_and(|line| line.starts_with(b"SSH-"))
 }
 
 fn host_key<'l>(target: &Target, link: &'l Link) -> Result<&'l [u8], SshError> {

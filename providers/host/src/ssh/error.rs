@@ -30,8 +30,9 @@ pub enum SshError {
     AuthRefused { at: String, user: String, methods: String },
     /// Every identity was tried (or could not be), and none was accepted.
     NoIdentityAccepted { at: String, user: String, tried: Vec<String> },
-    /// The server, or what stands before it, closed the connection before its greeting, again and again.
-    TurnedAway { at: String },
+    /// The server, or what stands before it, closed the connection before its greeting, again and again. `words` is the
+    /// line that it said instead, if any.
+    TurnedAway { at: String, words: String },
     /// The connection was there and ended.
     Lost { at: String, doing: &'static str, detail: String },
     /// The bastion before the host could not be used.
@@ -106,8 +107,9 @@ impl fmt::Display for SshError {
                 "{at} takes no public key for user {user} (it offers: {methods}); allow PubkeyAuthentication for that user"
             ),
             Self::NoIdentityAccepted { at, user, tried } => no_identity(f, at, user, tried),
-            Self::TurnedAway { at } => {
-                write!(f, "{at} closes connections before its greeting: nothing was said there")
+            Self::TurnedAway { at, words } => {
+                write!(f, "{at} closes connections before its greeting")?;
+                if words.is_empty() { Ok(()) } else { write!(f, ", saying: {words}") }
             }
             Self::Lost { at, doing, detail } => {
                 write!(f, "the connection to {at} ended during {doing}: {detail}")
