@@ -78,7 +78,7 @@ fn unknown(types: &ipai_core::Types, name: &str) -> Diagnostic {
     let part = name.split('.').next().unwrap_or_default();
     let within = |whole: &&String| whole.split('.').any(|one| one == part);
     let meant: Vec<&str> = names.iter().filter(within).map(String::as_str).collect();
-    let meant = meant.join(", ");
+    let meant = meant.join(", or: ipai explain ");
     names.extend(sections::names());
     let known = names.iter().map(String::as_str);
     let whole = name.splitn(3, '.').take(2).collect::<Vec<_>>().join(".");
@@ -87,7 +87,7 @@ fn unknown(types: &ipai_core::Types, name: &str) -> Diagnostic {
         .detail(format!("`{name}` is unknown."))
         .hint(match (near, meant.is_empty()) {
             (Some(near), _) => format!("did you mean {near}?"),
-            (None, false) => format!("types of that name: {meant}"),
+            (None, false) => format!("ipai explain {meant}"),
             (None, true) => format!("known: {}", names.join(", ")),
         })
 }

@@ -112,6 +112,15 @@ fn state_of(plan: &Plan, address: &Address) -> String {
     }
 }
 
+/// A time as Docker tells it, to the second.
+fn since(time: &str) -> String {
+    let time = one_line(time);
+    match time.split_once('.') {
+        Some((whole, fraction)) if fraction.ends_with('Z') => format!("{whole}Z"),
+        _ => time.into_owned(),
+    }
+}
+
 fn services(resource: &LiveResource) -> Vec<(String, String)> {
     let services = resource.attributes.get("services").and_then(Value::as_map);
     let word = |value: &Value| value.as_text().unwrap_or_default().to_owned();
@@ -149,7 +158,7 @@ fn text(
             };
             for (_, seen) in containers.iter().filter(of) {
                 let (name, word) = (one_line(&seen.name), one_line(&seen.word));
-                lines.push(format!("        {name:30} {word}, since {}", one_line(&seen.started)));
+                lines.push(format!("        {name:30} {word}, since {}", since(&seen.started)));
             }
         }
     }

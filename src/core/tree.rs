@@ -132,13 +132,67 @@ impl IntoIterator for Table {
 pub fn parse(file: &str, text: &str) -> (Table, Vec<Diagnostic>) {
     let file: Arc<str> = file.into();
     let (table, errors) = DeTable::parse_recoverable(text);
-    let problems = errors.iter().map(|error| syntax_error(&file, text, error)).collect();
+    let twice: Vec<usize> = errors
+        .iter()
+        .take(MOST)
+        .filter(|error| is_duplicate(error))
+        .filter_map(|error| Some(line_start(text, error.span()?.start)))
+        .collect();
+    // What stands in a table that is written twice is no mistake of its own.
+    let follows = |error: &&toml::de::Error| {
+        let place = error.span().filter(|_| is_duplicate(error)).map(|span| span.start);
+        place.and_then(|place| header_above(text, place)).is_some_and(|at| twice.contains(&at))
+    };
+    let own = errors.iter().enumerate().filter(|(at, error)| *at >= MOST || !follows(error));
+    let problems = own.map(|(at, error)| syntax_error(&file, text, error, at < MOST)).collect();
     (convert_table(&file, table.into_inner()), problems)
 }
 
-fn syntax_error(file: &Arc<str>, text: &str, error: &toml::de::Error) -> Diagnostic {
-    let message = error.message().lines().next().unwrap_or("invalid TOML").to_owned();
-    let duplicate = message.contains("duplicate key");
+/// The most errors that are held against the text around them; each costs a walk through it.
+const MOST: usize = 100;
+
+fn is_duplicate(error: &toml::de::Error) -> bool {
+    error.message().contains("duplicate key")
+}
+
+/// Where the line begins that this place is in.
+fn line_start(text: &str, place: usize) -> usize {
+    let before = text.get(..place.min(text.len())).unwrap_or_default();
+    before.rfind('\n').map_or(0, |end| end + 1)
+}
+
+/// Where the header of the table begins that a key at this place is in; none for a header itself.
+fn header_above(text: &str, place: usize) -> Option<usize> {
+    let mut at = line_start(text, place);
+    if text[at..].trim_start().starts_with('[') {
+        return None;
+    }
+    while at > 0 {
+        at = line_start(text, at - 1);
+        if text[at..].trim_start_matches([' ', '\t']).starts_with('[') {
+            return Some(at);
+        }
+    }
+    None
+}
+
+/// The number of the first line with the same words as the one that this place is in, if that is an earlier one.
+fn same_line(text: &str, place: usize) -> Option<usize> {
+    let start = line_start(text, place);
+    let words = text.get(start..)?.lines().next()?.split('#').next()?.trim();
+    let same = |line: &str| line.split('#').next().is_some_and(|other| other.trim() == words);
+    let first = text.get(..start)?.lines().position(same)?;
+    words.starts_with('[').then_some(first + 1)
+}
+
+fn syntax_error(
+    file: &Arc<str>,
+    text: &str,
+    error: &toml::de::Error,
+    searched: bool,
+) -> Diagnostic {
+    let mut message = error.message().lines().next().unwrap_or("invalid TOML").to_owned();
+    let duplicate = is_duplicate(error);
     let hint = if duplicate {
         "every address and key may be written once; rename one of the two or merge them"
     } else {
@@ -146,6 +200,10 @@ fn syntax_error(file: &Arc<str>, text: &str, error: &toml::de::Error) -> Diagnos
     };
     let end = text.len();
     let range = error.span().map_or(end..end, |r| r.start.min(end)..r.end.min(end));
+    let first = || same_line(text, range.start);
+    if let Some(line) = (duplicate && searched).then(first).flatten() {
+        message = format!("The same table begins in line {line} already.");
+    }
     let summary = if duplicate { "Duplicate address or key" } else { SYNTAX };
     Diagnostic::error(summary).detail(message).hint(hint).at(&Span::new(file, range))
 }
@@ -189,7 +247,10 @@ mod tests {
     #[test]
     fn a_repeated_table_is_called_a_duplicate() {
         let (_, problems) = parse("s.toml", "[a.b.c]\nx = 1\n[a.b.c]\nx = 2\n");
+        assert_eq!(problems.len(), 1, "{problems:?}");
         assert_eq!(problems[0].summary, "Duplicate address or key");
+        let detail = problems[0].detail.as_deref();
+        assert_eq!(detail, Some("The same table begins in line 1 already."));
     }
 
     #[test]

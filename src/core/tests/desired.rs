@@ -120,6 +120,10 @@ fn an_address_may_be_written_once() {
         "stack.toml:5:10 Duplicate address or key (every address and key may be written once; rename one of the two or merge them)",
     );
     check(
+        "[toy.box.a]\nsize = 1\n[toy.box.a] # again\nsize = 2\nregion = \"east\"",
+        "stack.toml:5:10 Duplicate address or key (every address and key may be written once; rename one of the two or merge them)",
+    );
+    check(
         "[toy.box.a]\nsize = 1\nsize = 2",
         "stack.toml:5:1 Duplicate address or key (every address and key may be written once; rename one of the two or merge them)",
     );
