@@ -161,17 +161,16 @@ fn refuse_if_moved(
     if lines.is_empty() {
         return Ok(());
     }
-    if now.is_empty() && now.conflicts.is_empty() {
-        let text = format!(
-            "error: nothing is left of this plan to do: what exists is as the stack wants it, because the plan was applied before or somebody did the same\n  hint: to be sure: {}",
-            run.command("plan")
-        );
-        return Err(Failed::new(text).ending(Ending::Stale, detailed));
-    }
     let list: String = lines.iter().map(|line| format!("\n  - {line}")).collect();
+    let hint = match now.is_empty() {
+        true => format!(
+            "what exists is as the stack wants it; if the plan was applied before, that is why: {}",
+            run.command("plan")
+        ),
+        false => format!("review a new one: {}", run.command("plan --out FILE")),
+    };
     let text = format!(
-        "error: the live world or the stack moved since this plan was made; nothing was changed{list}\n  hint: review a new one: {}",
-        run.command("plan --out FILE")
+        "error: the live world or the stack moved since this plan was made; nothing was changed{list}\n  hint: {hint}"
     );
     Err(Failed::new(text).ending(Ending::Stale, detailed))
 }
@@ -204,15 +203,11 @@ pub(super) async fn carry_out(
     if consent.json {
         let now = now();
         run.begin_stream(&now);
-        report::plan_messages(plan, Some(&now)).iter().for_each(|message| run.feed(message));
+        report::plan_messages(plan, Some(&now)).for_each(|message| run.feed(&message));
     } else {
         let approved = losses.clone();
         let destroy = plan.actions.iter().any(|action| action.reason == Reason::Destroyed);
-        run.print(&report::plan_text(
-            plan,
-            &run.output,
-            &PlanOptions { destroy, approved, ipai: run.ipai() },
-        ));
+        run.print_plan(plan, &PlanOptions { destroy, approved, ipai: run.ipai() });
         run.print(&report::exposure_text(&planned.exposure(world), &run.output));
     }
     if plan.is_empty() {

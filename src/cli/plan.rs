@@ -7,12 +7,10 @@ use ipai_core::exposure::{Exposed, Turn};
 use ipai_core::plan::{Options, Plan, SavedPlan};
 use ipai_core::{Address, Diagnostic, Sources};
 
-use serde_json::Value as Json;
-
 use super::form::{Form, Format};
 use super::progress::Progress;
 use super::world::World;
-use super::{Ending, Failed, Outcome, Run, now, parse_addresses};
+use super::{Ending, Failed, Outcome, Run, exit, now, parse_addresses};
 use crate::report::{self, PlanFacts, PlanOptions};
 
 /// Show what apply would do; changes nothing.
@@ -86,61 +84,57 @@ pub(super) async fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
     let options = arguments.subset.options(run, &world)?;
     let progress = Progress::new(run, false);
     let planned = world.plan(run, &options, &progress).await;
-    let mut problems = Json::Array(Vec::new());
     if let Ok(planned) = &planned {
-        let found = &planned.proposal.problems;
-        run.say_all(found, &world.loaded.sources);
-        problems = report::diagnostics_json(found, &world.loaded.sources);
+        run.say_all(&planned.proposal.problems, &world.loaded.sources);
     }
     let exposure = planned.as_ref().map(|planned| planned.exposure(&world)).unwrap_or_default();
+    let sources = world.loaded.sources.clone();
     world.close().await;
-    let plan = planned?.proposal.plan;
+    let proposal = planned?.proposal;
+    let plan = proposal.plan;
     let code = Ending::of_plan(&plan).code(arguments.detailed_exitcode);
     // Before the plan is shown: it tells the exit code, and this may change it.
     arguments.out.iter().try_for_each(|path| save(run, &plan, path))?;
-    print(run, arguments.form.format(), &plan, &exposure, problems, code);
+    let found = Found { exposure: &exposure, problems: &proposal.problems, sources: &sources };
+    print(run, arguments.form.format(), &plan, &found, code);
     arguments.out.iter().for_each(|path| tell_saved(run, path));
     Ok(code)
 }
 
-fn print(
-    run: &Run<'_>,
-    form: Format,
-    plan: &Plan,
-    exposure: &[(Exposed, Turn)],
-    problems: Json,
-    code: u8,
-) {
+/// What is told beside a plan.
+#[derive(Clone, Copy)]
+struct Found<'a> {
+    exposure: &'a [(Exposed, Turn)],
+    problems: &'a [Diagnostic],
+    sources: &'a Sources,
+}
+
+fn print(run: &Run<'_>, form: Format, plan: &Plan, found: &Found<'_>, code: u8) {
     let options = PlanOptions::calling(run.ipai());
-    let text = match form {
-        Format::Json => {
-            let mut document = document(plan, code);
-            document["diagnostics"] = problems;
-            document["exposure"] = report::exposure_json(exposure);
-            format!("{}\n", report::json_text(&document, true))
-        }
+    match form {
+        Format::Json => json(run, plan, found, code),
         Format::Markdown => {
             let all = run.command("plan -v");
-            report::plan_markdown(plan, exposure, &run.output, &options, &all)
+            run.print(&report::plan_markdown(plan, found.exposure, &run.output, &options, &all));
         }
         Format::Text => {
-            report::plan_text(plan, &run.output, &options)
-                + &report::exposure_text(exposure, &run.output)
+            run.print_plan(plan, &options);
+            run.print(&report::exposure_text(found.exposure, &run.output));
         }
         Format::Html => {
-            run.print_by(|output| report::plan_html(output, plan, exposure, &options));
-            return;
+            run.print_by(|output| report::plan_html(output, plan, found.exposure, &options));
         }
-    };
-    run.print(&text);
+    }
+}
+
+/// A saved plan in Terraform's shape.
+pub(super) fn saved_json(run: &Run<'_>, plan: &Plan) {
+    let sources = Sources::default();
+    json(run, plan, &Found { exposure: &[], problems: &[], sources: &sources }, exit::OK);
 }
 
 /// The plan in Terraform's shape.
-pub(super) fn json(plan: &Plan, exit_code: u8) -> String {
-    format!("{}\n", report::json_text(&document(plan, exit_code), true))
-}
-
-fn document(plan: &Plan, exit_code: u8) -> serde_json::Value {
+fn json(run: &Run<'_>, plan: &Plan, found: &Found<'_>, exit_code: u8) {
     let now = now();
     let facts = PlanFacts {
         ipai_version: env!("CARGO_PKG_VERSION"),
@@ -148,9 +142,10 @@ fn document(plan: &Plan, exit_code: u8) -> serde_json::Value {
         config_hash: None,
         exit_code,
         errored: false,
-        diagnostics: &[],
+        diagnostics: found.problems,
+        exposure: found.exposure,
     };
-    report::plan_json(plan, &facts, &Sources::default())
+    run.print_by(|output| report::write_plan_json(output, plan, &facts, found.sources));
 }
 
 fn save(run: &Run<'_>, plan: &Plan, path: &Path) -> Result<(), Failed> {

@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::ValueEnum as _;
-use ipai_core::{Address, Diagnostic, RemoteError, Sources};
+use ipai_core::{Address, Diagnostic, Plan, RemoteError, Sources};
 
 use super::exit::{self, Ending};
 use super::{Asked, Global, failure};
 use crate::bars;
 use crate::edges::Edges;
 use crate::load::{Failure, Loaded};
-use crate::report::{self, Style};
+use crate::report::{self, PlanOptions, Style};
 
 /// A command that failed: what to say on standard error, and the exit code.
 pub(super) struct Failed {
@@ -93,6 +93,11 @@ impl Run<'_> {
         if written.is_err_and(|error| error.kind() != std::io::ErrorKind::BrokenPipe) {
             self.unwritten.store(true, Ordering::Relaxed);
         }
+    }
+
+    /// Writes a plan to standard output as it is composed.
+    pub(super) fn print_plan(&self, plan: &Plan, options: &PlanOptions) {
+        self.print_by(|output| report::write_plan_text(output, plan, &self.output, options));
     }
 
     /// Says what is only good to know, unless nobody wants to know it.

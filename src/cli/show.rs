@@ -6,7 +6,7 @@ use ipai_core::plan::SavedPlan;
 use ipai_core::{Diagnostic, StackId};
 
 use super::form::{Form, Format};
-use super::plan::json;
+use super::plan::saved_json;
 use super::{Failed, Outcome, Run, exit, shell_word};
 use crate::report::{self, PlanOptions};
 
@@ -32,20 +32,16 @@ impl Arguments {
 pub(super) fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
     let saved = read(run, &arguments.file, None)?;
     let (plan, options) = (&saved.plan, PlanOptions::default());
-    let text = match arguments.form.format() {
-        Format::Json => json(plan, exit::OK),
-        Format::Text => report::plan_text(plan, &run.output, &options),
-        Format::Html => {
-            run.print_by(|output| report::plan_html(output, plan, &[], &options));
-            return Ok(exit::OK);
-        }
+    match arguments.form.format() {
+        Format::Json => saved_json(run, plan),
+        Format::Text => run.print_plan(plan, &options),
+        Format::Html => run.print_by(|output| report::plan_html(output, plan, &[], &options)),
         Format::Markdown => {
             let file = shell_word(&arguments.file.display().to_string());
             let all = format!("ipai show -v {file}");
-            report::plan_markdown(plan, &[], &run.output, &options, &all)
+            run.print(&report::plan_markdown(plan, &[], &run.output, &options, &all));
         }
-    };
-    run.print(&text);
+    }
     Ok(exit::OK)
 }
 

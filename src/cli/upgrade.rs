@@ -73,7 +73,7 @@ async fn run_in(run: &Run<'_>, world: &mut World, arguments: &Arguments) -> Outc
     if arguments.plan_only {
         let planned = world.plan(run, &options, &progress).await?;
         let plan = &planned.proposal.plan;
-        run.print(&report::plan_text(plan, &run.output, &PlanOptions::calling(run.ipai())));
+        run.print_plan(plan, &PlanOptions::calling(run.ipai()));
         run.print(&report::exposure_text(&planned.exposure(world), &run.output));
         run.say("Nothing was changed, the stack's file included.");
         return Ok(Ending::of_plan(plan).code(arguments.consent.detailed_exitcode));

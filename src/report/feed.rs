@@ -23,8 +23,8 @@ pub fn version_message(ipai_version: &str, timestamp: Option<&str>) -> Json {
 
 /// What is planned: drift, every action that does something, and the counts.
 #[must_use]
-pub fn plan_messages(plan: &Plan, timestamp: Option<&str>) -> Vec<Json> {
-    let change = |action: &Action, text: String, kind: &str| {
+pub fn plan_messages(plan: &Plan, timestamp: Option<&str>) -> impl Iterator<Item = Json> {
+    let change = move |action: &Action, text: String, kind: &str| {
         let mut message = envelope("info", &text, kind, timestamp);
         message["change"] = json!({
             "resource": resource(&action.address),
@@ -33,10 +33,10 @@ pub fn plan_messages(plan: &Plan, timestamp: Option<&str>) -> Vec<Json> {
         });
         message
     };
-    let drift = plan.effective().filter(|action| action.is_drift()).map(|action| {
+    let drift = plan.effective().filter(|action| action.is_drift()).map(move |action| {
         change(action, format!("{}: Drift detected", action.address), "resource_drift")
     });
-    let planned = plan.effective().map(|action| {
+    let planned = plan.effective().map(move |action| {
         let verb = verbs::action(Some(action.verb));
         change(action, format!("{}: Plan to {verb}", action.address), "planned_change")
     });
@@ -48,7 +48,7 @@ pub fn plan_messages(plan: &Plan, timestamp: Option<&str>) -> Vec<Json> {
         timestamp,
     );
     end["changes"] = json!({ "add": counts.add, "change": counts.change, "remove": counts.destroy, "operation": "plan" });
-    drift.chain(planned).chain([end]).collect()
+    drift.chain(planned).chain([end])
 }
 
 /// One event.

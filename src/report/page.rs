@@ -50,6 +50,9 @@ pub(super) struct Page {
     shortened: bool,
 }
 
+/// The most bytes of a page that is spilled as it grows.
+const PIECE: usize = 32 * 1024;
+
 /// Cleans what is formatted into it.
 struct Cleaning<'a>(&'a mut String);
 
@@ -108,6 +111,19 @@ impl Page {
         }
     }
 
+    /// Hands over what stands there when it has grown long. The end stays, because what follows may be set off from it.
+    pub(super) fn spilled(&mut self) -> Option<String> {
+        if self.text.len() < PIECE {
+            return None;
+        }
+        let mut at = self.text.len() - "\n\n".len();
+        while !self.text.is_char_boundary(at) {
+            at -= 1;
+        }
+        let rest = self.text.split_off(at);
+        Some(std::mem::replace(&mut self.text, rest))
+    }
+
     pub(super) fn finish(self) -> String {
         self.text
     }
@@ -125,6 +141,24 @@ mod tests {
         write!(page, " {hostile}");
         page.put("\u{9b}d");
         assert_eq!(page.finish(), "\u{1b}[32ma\\u{1b}[2Jb\u{1b}[0m c\\u{1b}\\u{9b}d");
+    }
+
+    #[test]
+    fn what_is_spilled_and_what_stays_are_the_whole() {
+        let (mut page, mut whole, mut pieces) = (Page::new(&Style::plain()), String::new(), 0);
+        let mut all = Page::new(&Style::plain());
+        for number in 0..20_000 {
+            for page in [&mut page, &mut all] {
+                page.gap();
+                write!(page, "line {number} ü{}", if number % 3 == 0 { "\n" } else { "" });
+            }
+            if let Some(piece) = page.spilled() {
+                whole.push_str(&piece);
+                pieces += 1;
+            }
+        }
+        whole.push_str(&page.finish());
+        assert!(pieces > 5 && whole == all.finish(), "{pieces} pieces");
     }
 
     #[test]

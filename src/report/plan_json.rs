@@ -1,10 +1,13 @@
 //! The plan as JSON, in the shape of `terraform show -json`, which programs already read.
 
+use std::io::{self, Write};
+
+use ipai_core::exposure::{Exposed, Turn};
 use ipai_core::plan::{AttributeChange, Shown};
 use ipai_core::{Action, Address, Diagnostic, Plan, Reason, Sources, Verb};
 use serde_json::{Map, Value as Json, json};
 
-use super::{problem_json, value, verbs};
+use super::{exposure_json, json_text, problem_json, value, verbs};
 
 /// What the JSON must know beside the plan.
 #[derive(Clone, Copy, Debug, Default)]
@@ -21,14 +24,56 @@ pub struct PlanFacts<'a> {
     pub errored: bool,
     /// Errors and warnings.
     pub diagnostics: &'a [Diagnostic],
+    /// What can be reached from outside, and how that turns.
+    pub exposure: &'a [(Exposed, Turn)],
 }
 
-/// Writes the plan as JSON. Secrets appear as `(sensitive value)`, contents as hash and size. `before` and `after`
-/// hold the attributes that change; those of resources that stay as they are, are left out.
-#[must_use]
-pub fn plan_json(plan: &Plan, facts: &PlanFacts<'_>, sources: &Sources) -> Json {
+/// Writes the plan as JSON, an action at a time. Secrets appear as `(sensitive value)`, contents as hash and size.
+/// `before` and `after` hold the attributes that change; those of resources that stay as they are, are left out.
+///
+/// # Errors
+/// The output takes no more.
+pub fn write_plan_json(
+    output: &mut dyn Write,
+    plan: &Plan,
+    facts: &PlanFacts<'_>,
+    sources: &Sources,
+) -> io::Result<()> {
+    let frame = json_text(&frame(plan, facts, sources), true);
+    let (head, rest) = around(&frame, "resource_changes");
+    // The keys are in the order of the alphabet.
+    let (between, end) = around(rest, "resource_drift");
+    output.write_all(head.as_bytes())?;
+    array(output, plan.actions.iter().map(resource_change))?;
+    output.write_all(between.as_bytes())?;
+    array(output, plan.effective().filter(|action| action.is_drift()).map(resource_drift))?;
+    output.write_all(end.as_bytes())?;
+    output.write_all(b"\n")
+}
+
+/// What stands before and behind the empty array of this name in a document.
+fn around<'t>(text: &'t str, name: &str) -> (&'t str, &'t str) {
+    // No string holds a line end, so only the document's own keys begin a line.
+    let key = format!("\n  \"{name}\": ");
+    let at = text.find(&key).map_or(text.len(), |at| at + key.len());
+    let (head, rest) = text.split_at(at);
+    (head, rest.strip_prefix("[]").unwrap_or(rest))
+}
+
+/// Writes an array as [`json_text`] does, two levels deep, holding one item at a time.
+fn array(output: &mut dyn Write, items: impl Iterator<Item = Json>) -> io::Result<()> {
+    let mut empty = true;
+    for item in items {
+        let item = json_text(&item, true).replace('\n', "\n    ");
+        write!(output, "{}\n    {item}", if empty { "[" } else { "," })?;
+        empty = false;
+    }
+    output.write_all(if empty { b"[]" } else { b"\n  ]" })
+}
+
+/// The document with no actions in it.
+fn frame(plan: &Plan, facts: &PlanFacts<'_>, sources: &Sources) -> Json {
     let summary = plan.summary();
-    let drifted = plan.effective().filter(|action| action.is_drift());
     let errored = facts.errored || facts.diagnostics.iter().any(Diagnostic::is_error);
     let mut json = json!({
         "format_version": "1.0",
@@ -40,11 +85,11 @@ pub fn plan_json(plan: &Plan, facts: &PlanFacts<'_>, sources: &Sources) -> Json 
         "fingerprint": plan.fingerprint(),
         "targets": plan.targets,
         "live_hash": plan.live_digest,
-        "resource_changes": plan.actions.iter().map(resource_change).collect::<Vec<_>>(),
-        "resource_drift": drifted.map(resource_drift).collect::<Vec<_>>(),
+        "resource_changes": [],
+        "resource_drift": [],
         "output_changes": {},
         "checks": [],
-        "exposure": [],
+        "exposure": exposure_json(facts.exposure),
         "summary": { "add": summary.add, "change": summary.change, "destroy": summary.destroy },
         "conflicts": plan.conflicts,
         "notes": plan.notes,

@@ -1,6 +1,7 @@
 //! The plan as a person reads it.
 
 use std::collections::BTreeSet;
+use std::io::{self, Write};
 
 use ipai_core::plan::Summary;
 use ipai_core::{Action, Address, Plan, Reason, Verb};
@@ -30,13 +31,47 @@ impl PlanOptions {
     }
 }
 
-/// Writes the plan: drift, actions with their reasons, what stands in the way, and the counts at the end.
+/// Writes the plan as it is composed: drift, actions with their reasons, what stands in the way, and the counts at the end.
+/// However many actions there are, little of the text is held at a time.
+///
+/// # Errors
+/// The output takes no more.
+pub fn write_plan_text(
+    output: &mut dyn Write,
+    plan: &Plan,
+    style: &Style,
+    options: &PlanOptions,
+) -> io::Result<()> {
+    let mut written = Ok(());
+    let mut spill = |piece: String| {
+        if written.is_ok() {
+            written = output.write_all(piece.as_bytes());
+        }
+    };
+    let page = compose(plan, style, options, &mut spill);
+    spill(page.finish());
+    written
+}
+
+/// The same as one text.
 #[must_use]
 pub fn plan_text(plan: &Plan, style: &Style, options: &PlanOptions) -> String {
+    let mut text = String::new();
+    let page = compose(plan, style, options, &mut |piece| text.push_str(&piece));
+    text + &page.finish()
+}
+
+/// The page, whose beginning is spilled whenever it has grown long.
+fn compose(
+    plan: &Plan,
+    style: &Style,
+    options: &PlanOptions,
+    spill: &mut dyn FnMut(String),
+) -> Page {
     let mut page = Page::new(style);
     sections::targets(&mut page, plan);
     sections::drift(&mut page, plan);
-    actions(&mut page, style, plan);
+    actions(&mut page, style, plan, spill);
     sections::conflicts(&mut page, plan, &options.ipai);
     sections::notes(&mut page, plan);
     sections::foreign(&mut page, style, plan);
@@ -48,10 +83,10 @@ pub fn plan_text(plan: &Plan, style: &Style, options: &PlanOptions) -> String {
     page.gap();
     sections::losses(&mut page, plan, &options.approved);
     closing(&mut page, plan, options);
-    page.finish()
+    page
 }
 
-fn actions(page: &mut Page, style: &Style, plan: &Plan) {
+fn actions(page: &mut Page, style: &Style, plan: &Plan, spill: &mut dyn FnMut(String)) {
     if plan.effective().next().is_none() {
         return;
     }
@@ -67,6 +102,7 @@ fn actions(page: &mut Page, style: &Style, plan: &Plan) {
     for action in others() {
         header(page, style, action, widest.min(ADDRESS_COLUMN));
         change::write(page, style, action);
+        page.spilled().into_iter().for_each(&mut *spill);
     }
 }
 

@@ -26,11 +26,16 @@ fn check(plan: &Plan, expected: &str) {
 }
 
 fn json_of(plan: &Plan) -> serde_json::Value {
-    plan_json(
-        plan,
-        &PlanFacts { ipai_version: "0.1.0", exit_code: 2, ..PlanFacts::default() },
-        &Sources::default(),
-    )
+    json_with(plan, &PlanFacts { ipai_version: "0.1.0", exit_code: 2, ..PlanFacts::default() })
+}
+
+fn json_with(plan: &Plan, facts: &PlanFacts<'_>) -> serde_json::Value {
+    let mut text = Vec::new();
+    write_plan_json(&mut text, plan, facts, &Sources::default()).unwrap();
+    let json = serde_json::from_slice(&text).unwrap();
+    // Written in pieces, it is laid out as in one.
+    assert_eq!(String::from_utf8(text).unwrap(), json_text(&json, true) + "\n");
+    json
 }
 
 #[test]
@@ -430,7 +435,7 @@ fn the_json_of_a_failed_plan_says_so() {
         exit_code: 1,
         ..PlanFacts::default()
     };
-    let json = plan_json(&plan(Vec::new()), &facts, &Sources::default());
+    let json = json_with(&plan(Vec::new()), &facts);
     assert_eq!((&json["errored"], &json["complete"]), (&json!(true), &json!(false)));
     assert_eq!(
         (&json["timestamp"], &json["config_hash"]),
@@ -457,7 +462,8 @@ fn adoption_and_forgetting_have_their_own_symbols() {
 
 #[test]
 fn the_stream_announces_drift_then_actions_then_counts() {
-    let messages = feed::plan_messages(&rich(), None);
+    let plan = rich();
+    let messages: Vec<_> = feed::plan_messages(&plan, None).collect();
     let kinds: Vec<&str> = messages.iter().filter_map(|message| message["type"].as_str()).collect();
     assert_eq!(kinds.iter().filter(|kind| **kind == "planned_change").count(), 8);
     assert_eq!((kinds[0], kinds[9]), ("resource_drift", "change_summary"));

@@ -87,7 +87,7 @@ fn told(run: &Run<'_>, world: &World, planned: Planned, consent: &Consent, any: 
     }
     if !consent.json {
         let options = PlanOptions { ipai: run.ipai(), ..PlanOptions::default() };
-        run.print(&report::plan_text(&planned.proposal.plan, &run.output, &options));
+        run.print_plan(&planned.proposal.plan, &options);
         run.print(&report::exposure_text(&planned.exposure(world), &run.output));
     }
     if consent.detailed_exitcode { exit::CHANGES } else { exit::OK }

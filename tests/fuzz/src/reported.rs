@@ -37,11 +37,14 @@ pub fn report_plan(plan: &Plan, fully: bool) {
     for style in styles(fully) {
         harmless(&report::plan_text(plan, style, &PlanOptions::default()), style);
     }
-    let _ = report::plan_json(plan, &PlanFacts::default(), &Sources::default()).to_string();
+    let (facts, sources) = (PlanFacts::default(), Sources::default());
+    let mut json = Vec::new();
+    let written = report::write_plan_json(&mut json, plan, &facts, &sources);
+    assert!(written.is_ok() && serde_json::from_slice::<serde_json::Value>(&json).is_ok());
     if !fully {
         return;
     }
-    let _ = report::plan_messages(plan, None);
+    report::plan_messages(plan, None).for_each(drop);
     let _ = lint(plan);
     let text = SavedPlan::new(plan.clone(), "0.0.0").to_text();
     let again = SavedPlan::read(&text, Some(&plan.stack)).map(|saved| saved.plan);
