@@ -211,8 +211,12 @@ fn breaks(line: &str) -> bool {
 fn prose_is_broken_between_words_at_a_terminal_and_left_alone_in_a_pipe() {
     let world = World::new();
     world.edit("stack.toml", "region = ", "regoin = ");
-    let manual = world.command(&["explain", "host.file"]);
-    let failing = world.command(&["validate"]);
+    let plain = |words: &[&str]| {
+        let mut command = world.command(words);
+        command.env("NO_COLOR", "1");
+        command
+    };
+    let (manual, failing) = (plain(&["explain", "host.file"]), plain(&["validate"]));
     for (columns, command, code) in
         [40, 80].iter().flat_map(|c| [(*c, &manual, 0), (*c, &failing, 1)])
     {

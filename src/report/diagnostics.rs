@@ -25,7 +25,7 @@ pub fn diagnostics(diagnostics: &[Diagnostic], sources: &Sources, style: &Style)
         text += &render(diagnostic, &places, style);
         text += "\n";
     }
-    text += &count(diagnostics);
+    text += &style.folded(&count(diagnostics), 0);
     text
 }
 
