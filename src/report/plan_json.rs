@@ -41,7 +41,7 @@ pub fn write_plan_json(
 ) -> io::Result<()> {
     let frame = json_text(&frame(plan, facts, sources), true);
     let (head, rest) = around(&frame, "resource_changes");
-    // The keys are in the order of the alphabet.
+    // The frame names the two in this order.
     let (between, end) = around(rest, "resource_drift");
     output.write_all(head.as_bytes())?;
     array(output, plan.actions.iter().map(resource_change))?;
