@@ -140,3 +140,33 @@ fn when_the_program_alone_is_killed_what_works_on_files_ends_after_its_folder() 
     assert_eq!(kept.rows("app_db"), ["first"]);
     kept.nothing_lies_beside();
 }
+
+/// Shows lines, and while they are on their way the job writes its last one and ends.
+const ENDS_MEANWHILE: &str = r#"#!/bin/sh
+PATH=$OWN_PATH
+tail "$@"
+cd "$IPAI_ROOT/var/lib/ipai/shop/backup" && [ ! -e job.rc ] && echo '@verified x' >>job.log && echo 0 >job.rc
+:
+"#;
+
+#[test]
+fn a_job_that_ends_while_its_lines_are_read_is_no_killed_one() {
+    let kept = Kept::new();
+    let state = kept.world.host_path("/var/lib/ipai/shop/backup");
+    fs::create_dir_all(&state).unwrap();
+    let mut gone = Command::new("true").spawn().unwrap();
+    let pid = gone.id();
+    gone.wait().unwrap();
+    fs::write(state.join("job.pid"), format!("{pid}\n")).unwrap();
+    fs::write(state.join("job.log"), "one\n").unwrap();
+    let _ = fs::remove_file(state.join("job.rc"));
+    let first = run(&kept, &[("tail", ENDS_MEANWHILE)], &["follow", "1"]).expect(0);
+    assert_eq!(first.out, "one\n");
+    // The tool stays where it is; as it has ended the job once, it only shows lines.
+    let next = run(&kept, &[], &["follow", "2"]).expect(0);
+    assert_eq!(next.out, "@verified x\n@ended 0\n");
+    fs::remove_file(state.join("job.rc")).unwrap();
+    let plain = "#!/bin/sh\nPATH=$OWN_PATH\nexec tail \"$@\"\n";
+    let killed = run(&kept, &[("tail", plain)], &["follow", "3"]).expect(0);
+    assert_eq!(killed.out, "@ended 137\n");
+}

@@ -426,7 +426,12 @@ follow() {
     sleep 0.25
   done
   tail -n "+$1" "$state/job.log" 2>/dev/null
-  if [ -n "$rc" ]; then printf '@ended %s\n' "$rc"; elif ! kill -0 "$(cat "$state/job.pid" 2>/dev/null || echo 0)" 2>/dev/null; then printf '@ended 137\n'; fi
+  if [ -n "$rc" ]; then
+    printf '@ended %s\n' "$rc"
+  elif ! kill -0 "$(cat "$state/job.pid" 2>/dev/null || echo 0)" 2>/dev/null; then
+    # Its code is there before it ends: one that ended just now is followed once more, for its last lines.
+    [ -e "$state/job.rc" ] || printf '@ended 137\n'
+  fi
 }
 
 case ${1-} in
