@@ -86,6 +86,7 @@ struct Arguments {
 
 /// What every command takes.
 #[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Global options")]
 struct Global {
     /// The stack's folder.
     #[arg(short = 'C', long = "chdir", value_name = "DIR", default_value = ".", global = true)]
@@ -196,7 +197,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, edges: &Edges) -> u8 {
     };
     let matches = commands.try_get_matches_from(words);
     let read = |matches: &ArgMatches| Arguments::from_arg_matches(matches);
-    let (parsed, asked) = match matches.and_then(|found| Ok((read(&found)?, Asked::of(&found)))) {
+    let (mut parsed, asked) = match matches.and_then(|found| Ok((read(&found)?, Asked::of(&found))))
+    {
         Ok(parsed) => parsed,
         Err(error) => {
             // Help and version are answers; everything else is a usage error, and never 2: that would read as "changes".
@@ -205,6 +207,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, edges: &Edges) -> u8 {
             return code;
         }
     };
+    // Whoever names the file means its folder.
+    if parsed.global.folder.file_name().is_some_and(|name| name == "stack.toml") {
+        let folder = parsed.global.folder.parent().unwrap_or(&parsed.global.folder);
+        let here = folder.as_os_str().is_empty();
+        parsed.global.folder = if here { ".".into() } else { folder.to_owned() };
+    }
     let style = |terminal: bool| style(&parsed.global, terminal, edges);
     let held = parsed.global.token_file.as_ref().map(|path| tokens::take(path, edges));
     let taken = match held.transpose() {

@@ -12,6 +12,7 @@ pub mod http_check;
 pub mod load;
 pub mod lock;
 pub mod log;
+mod login_keys;
 pub mod observe;
 pub mod passphrase;
 pub mod printed;

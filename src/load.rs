@@ -10,6 +10,7 @@ use ipai_core::stack::{Stack, named_files, parse};
 use ipai_core::{Address, Diagnostic, Outputs, Sources, Span, Types, diagnostic};
 
 use crate::edges::Edges;
+use crate::login_keys;
 use crate::vault::{FILE, Known, Vault};
 
 /// Which stack, and how to look at it.
@@ -297,13 +298,19 @@ fn read_keys(
     problems: &mut Vec<Diagnostic>,
 ) -> Vec<String> {
     let text = stack.ssh.authorized_keys.as_ref().and_then(|(name, _)| files.get(name));
-    let lines = text.iter().flat_map(|text| text.lines()).map(str::trim);
-    let mut keys: Vec<String> = lines
-        .filter(|line| !line.is_empty() && !line.starts_with('#'))
-        .map(str::to_owned)
-        .collect();
+    let (mut keys, wrong) = login_keys::read(text.map(String::as_str).unwrap_or_default());
+    if let (false, Some((name, span))) = (wrong.is_empty(), &stack.ssh.authorized_keys) {
+        let lines: Vec<String> = wrong.iter().take(10).map(ToString::to_string).collect();
+        let problem = Diagnostic::error("Not a public key")
+            .detail(format!("`{name}` holds no key in line {}.", lines.join(", ")))
+            .hint("a line is what a file such as ~/.ssh/id_ed25519.pub holds; remarks begin with #")
+            .at(span);
+        problems.push(problem);
+    }
     keys.extend(choice.sandbox.iter().map(|sandbox| sandbox.public_key.clone()));
-    if let (true, Some((name, span))) = (keys.is_empty(), &stack.ssh.authorized_keys) {
+    // A file that is not there is a problem of its own.
+    let none = keys.is_empty() && wrong.is_empty() && text.is_some();
+    if let (true, Some((name, span))) = (none, &stack.ssh.authorized_keys) {
         let problem = Diagnostic::error("Nobody could log in")
             .detail(format!(
                 "`{name}` holds no public key, so no one could reach the hosts that ipai creates."

@@ -142,7 +142,7 @@ fn uses(loaded: &Loaded, provider: &str) -> bool {
 }
 
 /// Why a token is needed, most often.
-const IN_THE_STACK: &str = "The stack has resources there";
+const IN_THE_STACK: &str = "The stack has resources there, at the provider";
 
 /// Takes a token from the first of these variables; `needed` says why its absence is a problem, if it is.
 fn token(

@@ -264,7 +264,9 @@ fn guard(plan: &Plan, approved: &BTreeSet<Address>, detailed: bool) -> Result<()
 async fn ask(run: &Run<'_>, world: &World, plan: &Plan, consent: &Consent) -> Result<(), Failed> {
     let ipai = run.ipai();
     let marks = |verb| matches!(verb, Verb::Adopt | Verb::Forget);
-    let instead = if plan.actions.iter().all(|action| marks(action.verb)) {
+    // What a command asks for by itself, such as another tag, is in no plan file.
+    let only_here = world.loaded.variables != run.variables();
+    let instead = if only_here || plan.actions.iter().all(|action| marks(action.verb)) {
         AUTO_APPROVE.to_owned()
     } else {
         format!("pass --auto-approve or a plan file: {ipai} plan --out FILE && {ipai} apply FILE")

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use ipai_core::called::called;
 use ipai_core::checkup::{Finding, Grade, Probe};
 use ipai_core::desired::compile;
 use ipai_core::{Address, Diagnostic, Events, Outputs, Scope, Severity};
@@ -74,13 +75,12 @@ fn of_stack(loaded: &Loaded, problems: &[Diagnostic]) -> Finding {
             let count = loaded.stack.resources.len();
             Finding::ok("stack", format!("`{}` declares {count} resources", loaded.stack.id))
         }
-        Some(first) => Finding::fail("stack", told(first, all.len()), "ipai validate"),
+        Some(first) => Finding::fail("stack", told(first, all.len()), called("validate")),
     }
 }
 
 fn of_secrets(loaded: &Loaded, problems: &[Diagnostic]) -> Finding {
-    let fix =
-        |problem: &Diagnostic| problem.hint.clone().unwrap_or_else(|| "ipai secrets list".into());
+    let fix = |problem: &Diagnostic| problem.hint.clone().unwrap_or_else(|| called("secrets list"));
     if let Some(first) = problems.first() {
         return Finding::fail("secrets", told(first, problems.len()), fix(first));
     }

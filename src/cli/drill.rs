@@ -7,7 +7,7 @@ use super::apply::{AUTO_APPROVE, Consent};
 use super::progress::Progress;
 use super::rebuild::bring_up::{BringUp, What, carry};
 use super::rebuild::receipt::{Kind, Receipt};
-use super::rebuild::{Proof, conclude, verify};
+use super::rebuild::{self, Proof, conclude, verify};
 use super::world::World;
 use super::{Failed, Outcome, Run};
 
@@ -36,7 +36,10 @@ pub(super) struct Arguments {
 pub(super) async fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
     let what = What::of(run, &arguments.backup)?;
     let world = World::open_drill(run).await?;
-    let outcome = arguments.consent.locked(run, &world, drill(run, &world, arguments, what)).await;
+    let outcome = match rebuild::old::section(run, &world) {
+        Ok(_) => arguments.consent.locked(run, &world, drill(run, &world, arguments, what)).await,
+        Err(failed) => Err(failed),
+    };
     world.close().await;
     outcome
 }

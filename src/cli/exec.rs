@@ -24,7 +24,12 @@ pub(super) struct Arguments {
     #[arg(short = 'T', long)]
     no_tty: bool,
     /// The command and its arguments, each a word of its own; no shell reads them.
-    #[arg(last = true, required = true, value_name = "COMMAND")]
+    #[arg(
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        required = true,
+        value_name = "COMMAND"
+    )]
     command: Vec<String>,
 }
 

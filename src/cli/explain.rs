@@ -80,6 +80,7 @@ fn unknown(types: &ipai_core::Types, name: &str) -> Diagnostic {
     let meant: Vec<&str> = names.iter().filter(within).map(String::as_str).collect();
     let meant = meant.join(", or: ipai explain ");
     names.extend(sections::names());
+    names.dedup();
     let known = names.iter().map(String::as_str);
     let whole = name.splitn(3, '.').take(2).collect::<Vec<_>>().join(".");
     let near = diagnostic::nearest(&whole, known);

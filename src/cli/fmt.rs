@@ -120,7 +120,12 @@ fn unreadable(name: &str, error: &std::io::Error) -> Diagnostic {
 /// The files that are named, else the stack's. A file with two names is taken once.
 fn paths(run: &Run<'_>, named: &[PathBuf]) -> Vec<PathBuf> {
     let folder = &run.global.folder;
-    let mut paths = named.to_vec();
+    // A name is looked for where the user stands, then in the stack's folder.
+    let inside = |path: &PathBuf| match path.exists() || !folder.join(path).exists() {
+        true => path.clone(),
+        false => folder.join(path),
+    };
+    let mut paths: Vec<PathBuf> = named.iter().map(inside).collect();
     if paths.is_empty() {
         let names = load::overlays(folder).into_iter().map(|name| format!("stack.{name}.toml"));
         let place =

@@ -148,7 +148,7 @@ async fn images(run: &Run<'_>, loaded: &Loaded) -> Result<Images, Failed> {
                 "The file of `{}` needs a value that is still to be made.",
                 project.address
             ))
-            .hint("ipai apply makes it");
+            .hint(format!("{} makes it", run.command("apply")));
         return Err(run.trouble(&problem));
     }
     if all.is_empty() {

@@ -42,13 +42,18 @@ pub(super) fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
         Some(folder) => Wish {
             folder: folder.clone(),
             template: arguments.from,
-            domain: arguments.domain.clone(),
+            domain: arguments.domain.to_lowercase(),
         },
         None => asked(run, arguments)?,
     };
     let folder: PathBuf = run.global.folder.join(&wish.folder).components().collect();
     let folder = if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder };
     let name = stack_name(run, &folder)?;
+    if wish.folder.to_string_lossy().contains("://") {
+        let problem = Diagnostic::error("Not a folder")
+            .detail("This is an address, and a stack is a folder here.");
+        return Err(run.problem(problem.hint("ipai init stacks/web --domain example.org")));
+    }
     if !is_domain(&wish.domain) {
         return Err(not_a_domain(run, &wish.domain));
     }
@@ -61,8 +66,15 @@ pub(super) fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
     write(run, &folder.join(schema::FILE), &schema::text(false))?;
     write_keys(run, &folder)?;
     let shown = super::shell_word(&folder.display().to_string());
+    let place = folder.canonicalize().unwrap_or_else(|_| folder.clone());
+    let ipai = if shown == "." { "ipai".to_owned() } else { format!("ipai -C {shown}") };
+    let (apply, plan) =
+        (format!("{ipai} --sandbox apply --auto-approve"), format!("{ipai} --sandbox plan"));
+    let width = apply.len();
     run.print(&format!(
-        "Made the stack `{name}` in {shown}. Next:\n\n  ipai -C {shown} --sandbox apply --auto-approve   # try it on this machine\n  ipai -C {shown} --sandbox plan                   # No changes.\n  ipai explain                                     # what else a stack may have\n"
+        "Made the stack `{name}` in {}. Next:\n\n  {apply}   # try it on this machine\n  {plan:width$}   # No changes.\n  {:width$}   # what else a stack may have\n",
+        place.display(),
+        "ipai explain"
     ));
     Ok(exit::OK)
 }
@@ -70,7 +82,10 @@ pub(super) fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
 fn asked(run: &Run<'_>, arguments: &Arguments) -> Result<Wish, Failed> {
     let instead = "name the folder: ipai init stacks/web --domain example.org";
     let folder = run.answer("Folder of the new stack", "stacks/web", instead, |text| {
-        stack_name(run, Path::new(text)).map(|_| PathBuf::from(text))
+        stack_name(run, Path::new(text)).and_then(|_| {
+            let there = run.global.folder.join(text).join("stack.toml");
+            if there.exists() { Err(exists(run, &there)) } else { Ok(PathBuf::from(text)) }
+        })
     })?;
     let question = "Begin from minimal (one page behind Caddy) or ops (the operations stack)";
     let usual = if arguments.from == Template::Ops { "ops" } else { "minimal" };
@@ -79,7 +94,8 @@ fn asked(run: &Run<'_>, arguments: &Arguments) -> Result<Wish, Failed> {
             .map_err(|_| run.problem(Diagnostic::error("Write minimal or ops")))
     })?;
     let domain = run.answer("Domain that it serves", &arguments.domain, instead, |text| {
-        is_domain(text).then(|| text.to_owned()).ok_or_else(|| not_a_domain(run, text))
+        let text = text.to_lowercase();
+        if is_domain(&text) { Ok(text) } else { Err(not_a_domain(run, &text)) }
     })?;
     Ok(Wish { folder, template, domain })
 }
@@ -114,8 +130,13 @@ fn refuse_existing(
     let Some(existing) = names.map(|file| folder.join(file)).find(|path| path.exists()) else {
         return Ok(());
     };
-    let detail = format!("{} exists already and is never overwritten.", existing.display());
-    Err(run.problem(Diagnostic::error("There is a stack already").detail(detail)))
+    Err(exists(run, &existing))
+}
+
+fn exists(run: &Run<'_>, path: &Path) -> Failed {
+    let detail = format!("{} exists already and is never overwritten.", path.display());
+    let problem = Diagnostic::error("There is a stack already").detail(detail);
+    run.problem(problem.hint("name another folder, or go on with this stack: ipai -C FOLDER plan"))
 }
 
 /// Lists who may log in: the user, if there is a key in a usual place. What is there already stays.

@@ -30,6 +30,9 @@ pub(super) struct Arguments {
     /// How to print them.
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
+    /// The same as --format json.
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
     /// Print secrets too.
     #[arg(long)]
     show_secrets: bool,
@@ -66,14 +69,15 @@ pub(super) async fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
         run.print(&format!("{}\n", output.value.expose()));
         return Ok(exit::OK);
     }
-    run.print(&match arguments.format {
+    let format = if arguments.json { Format::Json } else { arguments.format };
+    run.print(&match format {
         Format::Text => text(&outputs, show),
         Format::Json => format!("{}\n", json_text(&by_name(&outputs, show), true)),
         Format::Env => env(&outputs, show),
         Format::Odoo => format!("{}\n", json_text(&odoo(stack.as_str(), &outputs, show), true)),
     });
     let hidden = outputs.iter().filter(|output| output.sensitive && !show).count();
-    if hidden > 0 && matches!(arguments.format, Format::Env | Format::Odoo) {
+    if hidden > 0 && matches!(format, Format::Env | Format::Odoo) {
         run.say(&format!("note: {hidden} secrets are left out; --show-secrets prints them"));
     }
     Ok(exit::OK)

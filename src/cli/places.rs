@@ -100,7 +100,11 @@ impl Places {
         problem.hint = Some(match (near, names().next()) {
             (Some(near), _) => format!("did you mean {near}?"),
             (None, Some(_)) => format!("services: {}", names().collect::<Vec<_>>().join(", ")),
-            (None, None) => format!("the stack was not applied yet: {}", run.command("apply")),
+            (None, None) if self.projects.is_empty() => "the stack has no Compose project".into(),
+            (None, None) => format!(
+                "its Compose file waits for something that the next apply makes, a secret or an address: {}",
+                run.command("plan")
+            ),
         });
         run.trouble(&problem)
     }

@@ -1,7 +1,7 @@
 //! `ipai rebuild`
 
 pub(super) mod bring_up;
-mod old;
+pub(super) mod old;
 pub(super) mod receipt;
 pub(super) mod verify;
 

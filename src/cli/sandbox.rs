@@ -81,7 +81,7 @@ async fn serve(run: &Run<'_>, port: u16, zones: Vec<String>) -> Outcome {
     sandbox.serve().map_err(|error| sandbox_failed(run, &error))?;
     let addresses = &sandbox.addresses;
     run.print(&format!(
-        "export DIGITALOCEAN_API_URL={}\nexport DIGITALOCEAN_TOKEN=sandbox\nexport CLOUDFLARE_BASE_URL={}\nexport CLOUDFLARE_API_TOKEN=sandbox\nexport IPAI_SSH_PORT={}\nexport IPAI_SSH_IDENTITY={}\n",
+        "# For curl and other programs; ipai itself takes --sandbox.\nexport DIGITALOCEAN_API_URL={}\nexport DIGITALOCEAN_TOKEN=sandbox\nexport CLOUDFLARE_BASE_URL={}\nexport CLOUDFLARE_API_TOKEN=sandbox\nexport IPAI_SSH_PORT={}\nexport IPAI_SSH_IDENTITY={}\n",
         addresses.digitalocean_url,
         addresses.cloudflare_url.trim_end_matches('/'),
         addresses.ssh_port,

@@ -83,6 +83,9 @@ pub(super) enum Command {
     Remove {
         /// The secret's name.
         name: String,
+        /// Remove it even if the stack uses it.
+        #[arg(long)]
+        force: bool,
     },
     /// Say who can decrypt the file, or change that.
     #[command(subcommand)]
@@ -178,7 +181,10 @@ pub(super) fn run(run: &Run<'_>, command: &Command) -> Outcome {
         Command::Rotate { names } => return make::rotate(run, names),
         Command::Audit => return audit::run(run),
         Command::Get { name, reveal } => return files.get(name, *reveal),
-        Command::Remove { name } => {
+        Command::Remove { name, force } => {
+            if !force {
+                refuse_used(run, &choice, name)?;
+            }
             files.change(&format!("Removed {name}."), |store| store.remove(name))
         }
         Command::Recipients(command) => files.recipients(command),
@@ -194,6 +200,22 @@ fn explain(run: &Run<'_>, error: &SecretsError) -> Failed {
     let mut problem = Diagnostic::error("Secrets").detail(detail);
     problem.hint = error.hint();
     run.problem(problem)
+}
+
+/// What the stack uses is not removed just so: the next apply would make another one, which may open nothing that the
+/// old one locked.
+fn refuse_used(run: &Run<'_>, choice: &Choice, name: &str) -> Result<(), Failed> {
+    let Ok(texts) = read(choice, &providers::types()) else { return Ok(()) };
+    let Some(declaration) = texts.stack.secrets.get(name) else { return Ok(()) };
+    let detail = match &declaration.permanent {
+        Some(why) => format!("`{name}` is permanent: {why}"),
+        None => "What is removed cannot be had back, and the next apply needs it.".to_owned(),
+    };
+    let problem = Diagnostic::error("The stack uses this secret").detail(detail).hint(format!(
+        "take [secret.{name}] out of the stack first, or: {}",
+        run.command(&format!("secrets remove {name} --force"))
+    ));
+    Err(run.failed(&[problem.at(&declaration.span)], &texts.sources))
 }
 
 /// Random bytes from the operating system; without any the generator refuses to go on.
@@ -249,6 +271,7 @@ impl Files<'_> {
     }
 
     fn set(&self, name: &str) -> Outcome {
+        self.remark_undeclared(name);
         let value = prompt::value(self.run, name)?;
         let given = BTreeMap::from([(name.to_owned(), value.clone())]);
         let followed = self.renew_dependants(name, &given)?;
@@ -258,6 +281,22 @@ impl Files<'_> {
                 .map_err(|error| explain(self.run, &error))?;
         }
         Ok(exit::OK)
+    }
+
+    /// Says when nothing in the stack is called so: it may be a slip.
+    fn remark_undeclared(&self, name: &str) {
+        let choice = choice(self.run).ok();
+        let texts = choice.and_then(|choice| read(&choice, &providers::types()).ok());
+        let Some(texts) = texts.filter(|texts| !texts.stack.secrets.contains_key(name)) else {
+            return;
+        };
+        let known = texts.stack.secrets.keys().map(String::as_str);
+        let near = diagnostic::nearest(name, known);
+        let hint = near.map_or_else(
+            || format!("write [secret.{name}] into stack.toml to use it"),
+            |near| format!("did you mean {near}?"),
+        );
+        self.run.say(&format!("warning: the stack declares no [secret.{name}]\n  hint: {hint}"));
     }
 
     /// Stores a secret together with what the stack makes from it; `false` when it makes nothing from it. Only the

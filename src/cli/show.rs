@@ -56,7 +56,7 @@ pub(super) fn read(
         run.problem(
             Diagnostic::error("No such plan file")
                 .detail(detail)
-                .hint("make one: ipai plan --out FILE"),
+                .hint(format!("make one: {}", run.command("plan --out FILE"))),
         )
     })?;
     SavedPlan::read(&text, stack).map_err(|problem| run.problem(problem))

@@ -10,9 +10,11 @@ use std::path::Path;
 use crate::edges::Edges;
 
 /// Options of Terraform's that ipai has under the same name.
-const SAME: [&str; 10] = [
+const SAME: [&str; 12] = [
     "auto-approve",
+    "check",
     "detailed-exitcode",
+    "diff",
     "help",
     "json",
     "lock-timeout",
@@ -24,8 +26,11 @@ const SAME: [&str; 10] = [
 ];
 
 /// Options of Terraform's that ipai has not, and what it has instead.
-const OTHER: [(&str, &str); 6] = [
+const OTHER: [(&str, &str); 9] = [
     ("destroy", "ipai destroy"),
+    ("exclude", "name what is meant instead: -target=ADDRESS, more than once if need be"),
+    ("json-into", "ipai plan -out=FILE, then: ipai show FILE -json"),
+    ("raw", "ipai output NAME prints the value as it is"),
     (
         "lock",
         "ipai holds its lock whenever it changes something; ipai unlock breaks one that nobody holds",
@@ -34,6 +39,25 @@ const OTHER: [(&str, &str); 6] = [
     ("refresh", "ipai always looks at what really exists"),
     ("refresh-only", "ipai plan shows drift; apply puts it back, or put it into the stack"),
     ("var-file", "put the values into stack.NAME.toml and call ipai --env NAME"),
+];
+
+/// Options of Terraform's that ask for what is so anyway.
+const IDLE: [&str; 4] = ["-compact-warnings", "-concise", "-recursive", "-upgrade"];
+
+/// Commands of other tools, and ipai's for the same.
+const VERBS: [(&str, &str); 12] = [
+    ("diff", "plan"),
+    ("force-unlock", "unlock"),
+    ("get", "status"),
+    ("import", "adopt ADDRESS ID"),
+    ("ls", "status"),
+    ("preview", "plan"),
+    ("ps", "status"),
+    ("refresh", "plan"),
+    ("state", "status, ipai adopt ADDRESS ID or ipai forget ADDRESS"),
+    ("taint", "apply --replace ADDRESS"),
+    ("untaint", "plan"),
+    ("workspace", "--env NAME plan"),
 ];
 
 /// Global options whose value is the next word.
@@ -49,6 +73,7 @@ pub(super) fn usual(
     edges: &Edges,
 ) -> Result<Vec<OsString>, String> {
     let Some(at) = command_at(&typed, all) else {
+        refuse_verb(&typed)?;
         return Ok(typed.into_iter().flat_map(|word| spelled(word, None)).collect());
     };
     let command = typed[at].to_str().and_then(|name| all.find_subcommand(name));
@@ -74,7 +99,7 @@ pub(super) fn usual(
             true => words.push(word.clone()),
             false => {
                 refuse(word)?;
-                words.extend(spelled(word.clone(), command));
+                words.extend(spelled(word.clone(), command).filter(|word| !is_idle(name, word)));
             }
         }
     }
@@ -125,6 +150,30 @@ fn folder(path: &OsStr) -> Option<OsString> {
     let path = Path::new(path);
     let parent = path.parent().filter(|_| path.file_name() == Some(OsStr::new("stack.toml")))?;
     Some(if parent.as_os_str().is_empty() { ".".into() } else { parent.into() })
+}
+
+/// What docker wants said and ipai does by itself: a terminal for a command, a start in the background.
+fn is_idle(command: &str, word: &OsStr) -> bool {
+    match command {
+        "exec" => ["-i", "-t", "-it", "-ti"].iter().any(|idle| word == *idle),
+        "up" => word == "-d" || word == "--detach",
+        _ => IDLE.iter().any(|idle| word == *idle),
+    }
+}
+
+/// A command that another tool has under this name.
+fn refuse_verb(typed: &[OsString]) -> Result<(), String> {
+    let mut words = typed.iter().skip(1).filter_map(|word| word.to_str());
+    let mut previous = "";
+    let verb = words.find(|word| {
+        let value = VALUED.contains(&previous) || is_file(previous);
+        previous = word;
+        !value && !word.starts_with('-')
+    });
+    match VERBS.iter().find(|(other, _)| Some(*other) == verb) {
+        Some((other, own)) => Err(format!("ipai has no command `{other}`\n  hint: ipai {own}")),
+        None => Ok(()),
+    }
 }
 
 fn refuse(word: &OsStr) -> Result<(), String> {
@@ -194,6 +243,10 @@ mod tests {
             ("ipai --file=stack.toml plan", "ipai -C . plan"),
             ("ipai plan -lock-timeout=5s -var a=b", "ipai plan --var a=b"),
             ("ipai -version", "ipai --version"),
+            ("ipai fmt -check -diff -recursive", "ipai fmt --check --diff"),
+            ("ipai plan -compact-warnings", "ipai plan"),
+            ("ipai exec -it caddy -- sh -i", "ipai exec caddy -- sh -i"),
+            ("ipai up -d", "ipai up"),
         ] {
             assert_eq!(of(typed, &[]), meant);
         }
@@ -219,6 +272,20 @@ mod tests {
             let refused = usual(typed, &Arguments::command(), &with(&[])).unwrap_err();
             assert!(refused.contains("hint: "), "{refused}");
         }
+    }
+
+    #[test]
+    fn commands_of_other_tools_are_answered_with_ipais_own() {
+        for (typed, own) in [
+            ("ipai import a b", "ipai adopt ADDRESS ID"),
+            ("ipai -C import taint x", "ipai apply --replace ADDRESS"),
+            ("ipai --sandbox ps", "ipai status"),
+        ] {
+            let words = typed.split(' ').map(OsString::from).collect();
+            let refused = usual(words, &Arguments::command(), &with(&[])).unwrap_err();
+            assert!(refused.ends_with(&format!("hint: {own}")), "{refused}");
+        }
+        assert_eq!(of("ipai -C ps", &[]), "ipai -C ps");
     }
 
     #[test]

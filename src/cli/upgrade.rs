@@ -41,9 +41,12 @@ pub(super) async fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
     if !is_tag(&arguments.tag) {
         let problem = Diagnostic::error("Not a tag")
             .detail(format!("`{}` cannot be the tag of an image.", arguments.tag))
-            .hint(
-                "letters, digits, `.`, `_` and `-`, at most 128, and not one of `.` and `-` first",
-            );
+            .hint(match arguments.tag.rsplit_once(':').filter(|(_, tag)| is_tag(tag)) {
+                Some((_, tag)) => {
+                    run.command(&format!("upgrade {} {tag}", super::shell_word(&arguments.service)))
+                }
+                None => "letters, digits, `.`, `_` and `-`, at most 128, and not one of `.` and `-` first".to_owned(),
+            });
         return Err(run.problem(problem));
     }
     let mut world = World::open(run).await?;

@@ -332,8 +332,9 @@ impl Reader<'_> {
         match self.parse(kind, rendered.text) {
             Ok(value) => Some(value),
             Err((summary, detail, hint)) => {
-                let mut problem =
-                    Diagnostic::error(summary.replace('§', key)).detail(detail).at(&node.span);
+                let mut problem = Diagnostic::error(summary.replace('§', key))
+                    .detail(detail.replace('§', key))
+                    .at(&node.span);
                 problem.hint = hint;
                 self.problems.push(problem);
                 None

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use ipai_core::backup::Backup;
 use ipai_core::plan::{self, Options};
 use ipai_core::{Address, Diagnostic, Fault, LiveResource};
 
@@ -56,16 +57,22 @@ pub(super) async fn find(run: &Run<'_>, world: &World, progress: &Progress) -> R
     Ok(Old { home: Some(home), droplet, answers, unfinished })
 }
 
-/// The host of the stack's backups, when a provider makes it.
-fn home(run: &Run<'_>, world: &World) -> Result<Option<Address>, Failed> {
-    let Some(backup) = &world.loaded.stack.backup else {
+/// What the stack says about backups.
+pub(crate) fn section<'w>(run: &Run<'_>, world: &'w World) -> Result<&'w Backup, Failed> {
+    world.loaded.stack.backup.as_ref().ok_or_else(|| {
         let problem = Diagnostic::error("Nothing to rebuild from")
             .detail("The stack has no section `[backup]`.");
-        return Err(run.trouble(
-            &problem
-                .hint("ipai explain backup shows one; without data, ipai apply is all it takes"),
-        ));
-    };
+        run.trouble(&problem.hint(format!(
+            "{} shows one; without data, this is all it takes: {}",
+            run.command("explain backup"),
+            run.command("apply")
+        )))
+    })
+}
+
+/// The host of the stack's backups, when a provider makes it.
+fn home(run: &Run<'_>, world: &World) -> Result<Option<Address>, Failed> {
+    let backup = section(run, world)?;
     let (desired, _) =
         world.loaded.with_inputs(&std::collections::BTreeMap::new(), ipai_core::desired::compile);
     let project = desired.resources.into_iter().find(|resource| resource.address == backup.compose);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use ipai_core::called::called;
 use ipai_core::desired::{Inputs, used_secrets};
 use ipai_core::stack::{Generate, SecretSource};
 use ipai_core::{Diagnostic, Secret};
@@ -72,7 +73,10 @@ impl Audit<'_> {
                 "{}: {} of the values are encrypted to others than the file lists: {}. Whoever was taken off the list can still read them.",
                 self.place(first), stale.len(), stale.join(", ")
             ))
-            .hint("ipai secrets recipients reseal, then rotate what those others must not know");
+            .hint(format!(
+                "{}, then rotate what those others must not know",
+                called("secrets recipients reseal")
+            ));
         self.add(problem);
     }
 
@@ -92,7 +96,7 @@ impl Audit<'_> {
                     "{}. An apply would make them, and a job that throws its folder away would lose them.",
                     unmade.join(", ")
                 ))
-                .hint("ipai secrets generate, then commit the file");
+                .hint(format!("{}, then commit the file", called("secrets generate")));
             let problem = self.about(first, problem);
             self.add(problem);
         }
@@ -122,14 +126,17 @@ impl Audit<'_> {
             .map(|(name, declaration)| {
                 Diagnostic::error("Unused secret")
                     .detail(format!("No template and no check uses `{name}`."))
-                    .hint(format!("take [secret.{name}] out, and: ipai secrets remove {name}"))
+                    .hint(format!(
+                        "take [secret.{name}] out, and: {}",
+                        called(&format!("secrets remove {name}"))
+                    ))
                     .at(&declaration.span)
             })
             .collect();
         found.extend(self.store.names().filter(|name| !declared.contains_key(*name)).map(|name| {
             Diagnostic::error("Unused secret")
                 .detail(format!("{}: the stack declares no `[secret.{name}]`.", self.place(name)))
-                .hint(format!("ipai secrets remove {name}"))
+                .hint(called(&format!("secrets remove {name}")))
         }));
         self.found.extend(found);
     }
@@ -140,7 +147,8 @@ impl Audit<'_> {
             if let Some(why) = weakness(secret, self.kind(name)) {
                 let problem = Diagnostic::error("Weak secret").detail(format!("`{name}`: {why}."));
                 let hint = format!(
-                    "ipai secrets rotate {name}; or let ipai make it: generate = \"password\""
+                    "{}; or let ipai make it: generate = \"password\"",
+                    called(&format!("secrets rotate {name}"))
                 );
                 found.push(self.about(name, problem.hint(hint)));
             }
@@ -148,7 +156,10 @@ impl Audit<'_> {
         for names in reused(&self.known) {
             let problem = Diagnostic::error("Reused secret")
                 .detail(format!("{} have one value: who learns one learns all.", names.join(", ")))
-                .hint(format!("ipai secrets rotate {}", names.last().copied().unwrap_or_default()));
+                .hint(called(&format!(
+                    "secrets rotate {}",
+                    names.last().copied().unwrap_or_default()
+                )));
             found.push(self.about(names.last().copied().unwrap_or_default(), problem));
         }
         for (name, how) in self.opened.vault.ways() {
@@ -161,7 +172,11 @@ impl Audit<'_> {
             if !fits {
                 let problem = Diagnostic::error("Stale secret")
                     .detail(format!("`{name}` was made from another value than `{of}` has now."))
-                    .hint(format!("ipai secrets remove {name} && ipai secrets generate {name}"));
+                    .hint(format!(
+                        "{} && {}",
+                        called(&format!("secrets remove {name} --force")),
+                        called(&format!("secrets generate {name}"))
+                    ));
                 found.push(self.about(&name, problem));
             }
         }

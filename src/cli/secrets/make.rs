@@ -45,7 +45,7 @@ pub(super) fn rotate(run: &Run<'_>, names: &[String]) -> Outcome {
     if given.len() > 1 {
         let problem = Diagnostic::error("One value at a time")
             .detail(format!("The new values of {} are for you to give.", list(given.keys())))
-            .hint("rotate each by itself: ipai secrets rotate NAME < FILE");
+            .hint(format!("rotate each by itself: {}", called("secrets rotate NAME < FILE")));
         return Err(run.problem(problem));
     }
     for (name, value) in &mut given {

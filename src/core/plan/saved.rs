@@ -145,7 +145,14 @@ fn in_words(action: &Action) -> String {
     };
     let short = |value: &Shown| match value {
         Shown::Absent => "nothing".to_owned(),
-        Shown::Value(json) => shortened(&json.to_string()),
+        Shown::Value(json) => match (json.get("sha256"), json.get("size")) {
+            // A content, of which no more than this is told.
+            (Some(sum), Some(size)) => {
+                let sum: String = sum.as_str().unwrap_or_default().chars().take(8).collect();
+                format!("{size} bytes (sha256 {sum}…)")
+            }
+            _ => shortened(&json.to_string()),
+        },
         Shown::Sensitive(_) => "(sensitive value)".to_owned(),
         Shown::Unknown => "(known after apply)".to_owned(),
     };
