@@ -64,7 +64,7 @@ use std::sync::atomic::AtomicBool;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::edges::Edges;
-use crate::report::Style;
+use crate::report::{self, Style};
 use crate::sandbox::Kind;
 use exit::Ending;
 use run::{Failed, Outcome, Run, now, parse_addresses, shell_word};
@@ -116,10 +116,10 @@ struct Global {
     #[arg(long, value_enum, default_value = "auto", global = true)]
     color: Colour,
     /// Show everything: all attributes, whole diffs, foreign objects.
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, overrides_with = "quiet")]
     verbose: bool,
     /// Say nothing on the way: only results, questions, warnings and errors.
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    #[arg(short, long, global = true, overrides_with = "verbose")]
     quiet: bool,
 }
 
@@ -234,13 +234,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, edges: &Edges) -> u8 {
         wrote: AtomicBool::new(false),
         unwritten: AtomicBool::new(false),
     };
+    if edges.variable("GITHUB_ACTIONS").as_deref() == Some("true") {
+        report::tame_commands();
+    }
     ipai_core::called::set_called(run.ipai());
     let log = match logging::begin(&run) {
         Ok(log) => log,
-        Err(failed) => {
-            run.say(&failed.text);
-            return failed.code;
-        }
+        Err(failed) => return run.conclude(Err(failed), &asked),
     };
     let whole = tracing::info_span!(target: "ipai::verb", "verb", name = asked.verb);
     let code = whole.in_scope(|| {

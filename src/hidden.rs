@@ -198,7 +198,7 @@ impl Signals {
             let (code, others) = tokio::select! {
                 _ = self.interrupt.recv() => (130, true),
                 _ = self.terminate.recv() => (143, true),
-                _ = self.hang_up.recv() => (129, false),
+                _ = self.hang_up.recv() => (129, true),
                 _ = self.quit.recv() => (131, false),
             };
             if show() {

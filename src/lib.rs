@@ -22,4 +22,5 @@ pub mod report;
 pub mod sandbox;
 pub mod secrets;
 pub mod stop;
+mod text_file;
 pub mod vault;

@@ -11,6 +11,7 @@ use ipai_core::{Address, Diagnostic, Outputs, Sources, Span, Types, diagnostic};
 
 use crate::edges::Edges;
 use crate::login_keys;
+use crate::text_file;
 use crate::vault::{FILE, Known, Vault};
 
 /// Which stack, and how to look at it.
@@ -197,7 +198,7 @@ fn read_stack_files(
     let mut texts = Vec::new();
     for (name, required) in wanted {
         let path = choice.folder.join(&name);
-        match std::fs::read_to_string(&path) {
+        match text_file::read(&path) {
             Ok(text) => {
                 sources.add(&name, &text);
                 texts.push((name, text));
@@ -215,8 +216,13 @@ fn unreadable_stack(
     choice: &Choice,
     error: &std::io::Error,
 ) -> Diagnostic {
-    let problem = Diagnostic::error("No such stack")
-        .detail(format!("{} cannot be read: {error}", path.display()));
+    let missing = error.kind() == std::io::ErrorKind::NotFound;
+    let summary = if missing { "No such stack" } else { "The stack cannot be read" };
+    let problem =
+        Diagnostic::error(summary).detail(format!("{} cannot be read: {error}", path.display()));
+    if !missing {
+        return problem;
+    }
     if name == "stack.toml" {
         return problem.hint(
             "go to a stack's folder or name it: ipai -C stacks/ops …; `ipai init` makes a new one",
@@ -268,7 +274,7 @@ fn read_named_files(
             problems.push(problem.hint("put a copy into the stack's folder"));
             continue;
         }
-        match std::fs::read_to_string(folder.join(name)) {
+        match text_file::read(&folder.join(name)) {
             Ok(text) => {
                 sources.add(name, &text);
                 files.insert(name.clone(), text);

@@ -35,7 +35,7 @@ mod samples;
 #[cfg(test)]
 mod tests;
 
-pub use clean::{clean, json_text, one_line};
+pub use clean::{clean, json_text, one_line, tame_commands};
 pub use diagnostics::{diagnostic, diagnostics};
 pub use event_text::{duration, event_line, running_line, running_total, words as event_words};
 pub use exposure::{exposure_json, exposure_text};

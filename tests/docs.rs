@@ -61,7 +61,8 @@ fn the_readmes_stack_is_valid() {
     let folder = tempfile::TempDir::new().unwrap();
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
     write("stack.toml", stack);
-    write("authorized_keys", "ssh-ed25519 AAAA me\n");
+    let key = "AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    write("authorized_keys", &format!("ssh-ed25519 {key} me\n"));
     write("cloud-init.yaml", "#cloud-config\n");
     write("compose.yaml", "services:\n  caddy:\n    image: caddy:2.11.4-alpine\n");
     let ran: Ran =

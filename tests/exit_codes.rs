@@ -11,6 +11,7 @@ use std::time::Duration;
 use common::World;
 use ipai_simulator::tools::ToolFaults;
 use ipai_simulator::{Fault, FaultKind};
+use rustix::process::Signal;
 use serde_json::Value;
 
 /// Runs a command that prints JSON, and demands that its code is the one that it tells last.
@@ -89,9 +90,8 @@ fn a_failure_and_a_return() {
     codes(&world, APPLY, 1, 6);
 }
 
-#[test]
-fn a_lock_and_an_interrupt() {
-    let world = World::new();
+/// An apply that is under way and holds the lock: its droplet takes a while to be answered.
+fn under_way(world: &World) -> std::process::Child {
     let delay = FaultKind::Delay(Duration::from_secs(8));
     world.cloud().fault(Fault::first("POST", "/v2/droplets", delay));
     let mut first = world.command(&["apply", "--auto-approve", "--json"]);
@@ -105,10 +105,40 @@ fn a_lock_and_an_interrupt() {
     {
         std::thread::sleep(Duration::from_millis(20));
     }
+    first
+}
+
+/// Signals it so often, some milliseconds apart; it must end with this code, say so, and hold no lock.
+fn ends(world: &World, running: std::process::Child, signal: Signal, times: u32, code: i32) {
+    let id = rustix::process::Pid::from_child(&running);
+    for _ in 0..times {
+        rustix::process::kill_process(id, signal).unwrap();
+        std::thread::sleep(Duration::from_millis(30));
+    }
+    let ended = running.wait_with_output().unwrap();
+    assert_eq!(ended.status.code(), Some(code));
+    assert_eq!(told(&String::from_utf8(ended.stdout).unwrap()), code);
+    world.run(&["lock", "status"]).expect(0).says("Nobody holds");
+}
+
+#[test]
+fn a_lock_and_an_interrupt() {
+    let world = World::new();
+    let first = under_way(&world);
     codes(&world, APPLY, 1, 3);
-    let id = rustix::process::Pid::from_child(&first);
-    rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();
-    let ended = first.wait_with_output().unwrap();
-    assert_eq!(ended.status.code(), Some(130));
-    assert_eq!(told(&String::from_utf8(ended.stdout).unwrap()), 130);
+    ends(&world, first, Signal::INT, 1, 130);
+}
+
+#[test]
+fn a_signal_that_comes_twice_at_once_is_one_request() {
+    let world = World::new();
+    let first = under_way(&world);
+    ends(&world, first, Signal::TERM, 3, 143);
+}
+
+#[test]
+fn a_terminal_that_goes_is_an_interrupt() {
+    let world = World::new();
+    let first = under_way(&world);
+    ends(&world, first, Signal::HUP, 1, 129);
 }

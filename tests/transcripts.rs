@@ -229,3 +229,19 @@ fn prose_is_broken_between_words_at_a_terminal_and_left_alone_in_a_pipe() {
     let piped = world.run(&["explain", "host.file"]).expect(0);
     assert!(piped.out.lines().any(|line| line.chars().count() > 120), "{}", piped.out);
 }
+
+#[test]
+fn nothing_that_others_wrote_is_a_command_to_githubs_runner() {
+    let world = World::new();
+    let hostile = "one\n   ::add-mask::deploy\n##[set-output name=exitcode]0\n";
+    world.write("index.html", hostile);
+    world.apply();
+    world.write("index.html", &format!("{hostile}two\n"));
+    let mut command = world.command(&["plan", "-v"]);
+    command.env("GITHUB_ACTIONS", "true");
+    let plan = common::run(command).expect(0);
+    assert!(plan.out.contains(": :add-mask::deploy"), "{}", plan.out);
+    let told = plan.all();
+    let obeyed = |line: &&str| line.trim_start().starts_with("::") || line.contains("##[");
+    assert_eq!(told.lines().find(obeyed), None, "{told}");
+}

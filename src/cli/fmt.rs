@@ -105,16 +105,20 @@ fn lay_out(
     name: &str,
     sources: &mut Sources,
 ) -> Result<(String, String), Vec<Diagnostic>> {
-    let before = std::fs::read_to_string(path).map_err(|error| vec![unreadable(name, &error)])?;
+    let before = crate::text_file::read(path).map_err(|error| vec![unreadable(name, &error)])?;
     sources.add(name, &before);
     let after = format::format(name, &before)?;
     Ok((before, after))
 }
 
 fn unreadable(name: &str, error: &std::io::Error) -> Diagnostic {
-    Diagnostic::error("No such file")
-        .detail(format!("{name} cannot be read: {error}"))
-        .hint("go to a stack's folder or name it: ipai -C stacks/ops fmt")
+    let missing = error.kind() == std::io::ErrorKind::NotFound;
+    let problem = Diagnostic::error(if missing { "No such file" } else { "A file cannot be read" });
+    let problem = problem.detail(format!("{name} cannot be read: {error}"));
+    if !missing {
+        return problem;
+    }
+    problem.hint("go to a stack's folder or name it: ipai -C stacks/ops fmt")
 }
 
 /// The files that are named, else the stack's. A file with two names is taken once.

@@ -6,10 +6,10 @@ use clap::ValueEnum;
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(super) struct Form {
     /// How to print the plan.
-    #[arg(short = 'o', long, value_enum, default_value = "text")]
+    #[arg(short = 'o', long, value_enum, default_value = "text", overrides_with = "json")]
     format: Format,
     /// The same as --format json.
-    #[arg(long, conflicts_with = "format")]
+    #[arg(long, overrides_with = "format")]
     json: bool,
 }
 

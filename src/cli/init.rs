@@ -127,7 +127,9 @@ fn refuse_existing(
     files: &[(&'static str, String)],
 ) -> Result<(), Failed> {
     let names = files.iter().map(|(file, _)| *file).chain([schema::FILE]);
-    let Some(existing) = names.map(|file| folder.join(file)).find(|path| path.exists()) else {
+    let Some(existing) =
+        names.map(|file| folder.join(file)).find(|path| path.symlink_metadata().is_ok())
+    else {
         return Ok(());
     };
     Err(exists(run, &existing))

@@ -148,7 +148,19 @@ fn json(run: &Run<'_>, plan: &Plan, found: &Found<'_>, exit_code: u8) {
     run.print_by(|output| report::write_plan_json(output, plan, &facts, found.sources));
 }
 
+/// Tells whether a file is a saved plan, or empty.
+fn is_plan(path: &Path) -> bool {
+    let text = crate::text_file::read(path).unwrap_or_default();
+    let words = text.trim_start();
+    words.is_empty() || words.get(..100).unwrap_or(words).contains("\"ipai-plan\"")
+}
+
 fn save(run: &Run<'_>, plan: &Plan, path: &Path) -> Result<(), Failed> {
+    if path.is_file() && !is_plan(path) {
+        let problem = Diagnostic::error("The plan cannot be saved")
+            .detail(format!("{} is there already, and is no saved plan.", path.display()));
+        return Err(run.trouble(&problem.hint("name another file, or remove that one")));
+    }
     let text = SavedPlan::new(plan.clone(), env!("CARGO_PKG_VERSION")).to_text();
     std::fs::write(path, text).map_err(|error| {
         run.trouble(

@@ -130,9 +130,21 @@ impl Run<'_> {
     ) -> String {
         let mut text = report::diagnostics(problems, sources, &self.talk);
         if self.edges.variable("GITHUB_ACTIONS").as_deref() == Some("true") {
-            text.push_str(&report::annotations(problems, sources, folder));
+            let folder = self.in_workspace(folder);
+            text.push_str(&report::annotations(problems, sources, &folder));
         }
         text
+    }
+
+    /// A folder as GitHub names it: from the repository's root on.
+    fn in_workspace(&self, folder: &str) -> String {
+        let own = || {
+            let root = self.edges.variable("GITHUB_WORKSPACE")?;
+            let root = std::fs::canonicalize(root).ok()?;
+            let place = std::fs::canonicalize(if folder.is_empty() { "." } else { folder }).ok()?;
+            Some(place.strip_prefix(root).ok()?.display().to_string())
+        };
+        own().unwrap_or_else(|| folder.to_owned())
     }
 
     /// Says what is worth mending, if anything is.

@@ -51,7 +51,7 @@ pub(super) fn read(
     path: &Path,
     stack: Option<&StackId>,
 ) -> Result<SavedPlan, Failed> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
+    let text = crate::text_file::read_some(path).map_err(|error| {
         let detail = format!("{} cannot be read: {error}", path.display());
         run.problem(
             Diagnostic::error("No such plan file")

@@ -61,7 +61,8 @@ const VERBS: [(&str, &str); 12] = [
 ];
 
 /// Global options whose value is the next word.
-const VALUED: [&str; 6] = ["-C", "--chdir", "--env", "--var", "--token-file", "--color"];
+const VALUED: [&str; 7] =
+    ["-C", "--chdir", "--env", "--var", "--token-file", "--log-file", "--color"];
 
 /// The words that ipai parses for those that were typed.
 ///

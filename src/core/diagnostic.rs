@@ -167,14 +167,14 @@ pub fn nearest<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Op
     known
         .into_iter()
         .filter(|name| name.chars().count().abs_diff(length) <= limit)
-        .map(|name| (distance(wanted, name), name))
+        .map(|name| (distance(wanted, name, limit), name))
         .filter(|(distance, _)| *distance <= limit)
         .min()
         .map(|(_, name)| name)
 }
 
-/// Damerau-Levenshtein distance (restricted: neighbours swap once).
-fn distance(a: &str, b: &str) -> usize {
+/// Damerau-Levenshtein distance (restricted: neighbours swap once), or more than `limit` as soon as it is known to be.
+fn distance(a: &str, b: &str, limit: usize) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
     for i in 1..=a.len() {
@@ -186,6 +186,11 @@ fn distance(a: &str, b: &str) -> usize {
                 best = best.min(rows[i - 2][j - 2] + 1);
             }
             row.push(best);
+        }
+        // A swap reaches over one row.
+        let least = |row: &Vec<usize>| row.iter().min().copied().unwrap_or(0);
+        if least(&row) > limit && least(&rows[i - 1]) > limit {
+            return limit + 1;
         }
         rows.push(row);
     }

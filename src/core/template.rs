@@ -93,13 +93,18 @@ type Shared = Arc<Mutex<Uses>>;
 pub struct Renderer {
     environment: Environment<'static>,
     context: Arc<Context>,
+    /// What was suggested for names that are none.
+    suggested: Mutex<BTreeMap<String, Option<String>>>,
 }
+
+/// For how many wrong names a right one is looked for: each costs a walk through all that there are.
+const MOST_SUGGESTIONS: usize = 20;
 
 impl Renderer {
     /// Prepares for rendering.
     #[must_use]
     pub fn new(context: Context) -> Self {
-        Self { environment: environment(), context: Arc::new(context) }
+        Self { environment: environment(), context: Arc::new(context), suggested: Mutex::default() }
     }
 
     /// Renders one template.
@@ -177,8 +182,7 @@ impl Renderer {
     }
 
     fn undefined(&self, name: &str) -> Diagnostic {
-        let known = self.known_names();
-        let near = nearest(name, known.iter().map(String::as_str));
+        let near = self.suggestion(name);
         let first = name.split('.').next().unwrap_or_default();
         let hint = match (near, first) {
             (Some(near), _) => format!("did you mean `{near}`?"),
@@ -196,6 +200,21 @@ impl Renderer {
         Diagnostic::error(summary)
             .detail(format!("`{name}` is not defined in this stack."))
             .hint(hint)
+    }
+
+    /// The name that is nearest to a wrong one.
+    fn suggestion(&self, name: &str) -> Option<String> {
+        let mut suggested = self.suggested.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = suggested.get(name) {
+            return known.clone();
+        }
+        if suggested.len() >= MOST_SUGGESTIONS {
+            return None;
+        }
+        let known = self.known_names();
+        let near = nearest(name, known.iter().map(String::as_str)).map(str::to_owned);
+        suggested.insert(name.to_owned(), near.clone());
+        near
     }
 
     fn known_names(&self) -> Vec<String> {

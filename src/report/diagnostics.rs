@@ -9,6 +9,9 @@ use super::clean::{clean, is_harmful, one_line};
 use super::place::{Place, Places};
 use super::sections::number;
 
+/// The most problems that are shown in words: nobody reads more of them, and a log has to hold them.
+pub(super) const MOST: usize = 100;
+
 /// The columns before a note or a hint, where lines have up to four digits.
 const NOTE: usize = "     = note: ".len();
 
@@ -19,11 +22,15 @@ pub fn diagnostics(diagnostics: &[Diagnostic], sources: &Sources, style: &Style)
     if diagnostics.is_empty() {
         return String::new();
     }
-    let places = Places::new(diagnostics, sources);
+    let shown = &diagnostics[..diagnostics.len().min(MOST)];
+    let places = Places::new(shown, sources);
     let mut text = String::new();
-    for diagnostic in diagnostics {
+    for diagnostic in shown {
         text += &render(diagnostic, &places, style);
         text += "\n";
+    }
+    if diagnostics.len() > MOST {
+        text += &format!("… and {} more.\n\n", diagnostics.len() - MOST);
     }
     text += &style.folded(&count(diagnostics), 0);
     text

@@ -4,13 +4,17 @@
 //! line.
 
 /// Programs whose names begin a command when they stand at the beginning of a line or behind a colon.
-const PROGRAMS: [&str; 10] = [
+const PROGRAMS: [&str; 14] = [
     "apt-get",
+    "cat",
+    "chmod",
+    "curl",
     "docker",
     "export",
     "git",
     "ipai",
     "journalctl",
+    "mkdir",
     "ssh",
     "ssh-add",
     "ssh-keygen",

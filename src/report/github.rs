@@ -6,12 +6,14 @@ use std::fmt::Write;
 use ipai_core::{Diagnostic, Severity, Sources};
 
 use super::clean::clean;
+use super::diagnostics::MOST;
 use super::place::Places;
 
 /// One `::error …::` or `::warning …::` line for each problem. `folder` is the stack's folder within the
 /// repository, since GitHub knows files by their path from there.
 #[must_use]
 pub fn annotations(diagnostics: &[Diagnostic], sources: &Sources, folder: &str) -> String {
+    let diagnostics = &diagnostics[..diagnostics.len().min(MOST)];
     let places = Places::new(diagnostics, sources);
     let mut text = String::new();
     for diagnostic in diagnostics {

@@ -48,11 +48,25 @@ fn base(attributes: &Attributes) -> String {
     while base.contains("__") {
         base = base.replace("__", "_");
     }
-    match base.chars().next() {
+    let base = match base.chars().next() {
         None => "apex".to_owned(),
         Some(first) if first.is_ascii_lowercase() => base,
         Some(_) => format!("r{base}"),
+    };
+    shortened(base, inner)
+}
+
+/// The longest beginning of a name: a type, and a number of three digits, fit behind it into what a resource's name may
+/// have.
+const LONGEST: usize = 29;
+
+/// What is too long is cut, and told apart by a digest of the whole.
+fn shortened(base: String, whole: &str) -> String {
+    if base.len() <= LONGEST {
+        return base;
     }
+    let digest = ipai_core::hash::sha256_hex(whole.as_bytes());
+    format!("{}_{}", base[..LONGEST - 9].trim_end_matches(['_', '-']), &digest[..8])
 }
 
 fn text<'a>(attributes: &'a Attributes, name: &str) -> &'a str {
@@ -79,13 +93,16 @@ mod tests {
             record("_sip._tcp.example.com", "SRV"),
             record("7.a-b.example.com", "A"),
             record("www.example.com", "A"),
+            record("abcdefghijklmnopqrstuvwxyz234567._domainkey.example.com", "CNAME"),
+            record("abcdefghijklmnopqrstuvwxyz234568._domainkey.example.com", "CNAME"),
         ];
         let mut names = Names::new(["www".to_owned()].into());
         names.count(records.iter());
         let given: Vec<String> = records.iter().map(|record| names.take(record)).collect();
         let expected =
             ["chat", "apex_mx", "apex_txt", "apex_txt_2", "any", "sip_tcp", "r7_a-b", "www_a"];
-        assert_eq!(given, expected);
+        assert_eq!(given[..8], expected);
+        assert!(given[8].starts_with("abcdefghijklmnopqrst_") && given[8] != given[9]);
         assert!(given.iter().all(|name| ipai_core::address::is_name(name)));
     }
 }

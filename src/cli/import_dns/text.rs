@@ -64,9 +64,27 @@ fn written(attributes: &Attributes, name: &str, value: &Value) -> String {
             let text = other.as_text().unwrap_or_default();
             let zone = attributes.get("zone").and_then(Value::as_text).unwrap_or_default();
             let text = if name == "name" { relative(text, zone) } else { text };
-            toml::Value::String(literal(text)).to_string()
+            string(&literal(text))
         }
     }
+}
+
+/// A string of TOML. What a terminal must not get is written by its number, for which there is a place between double
+/// quotes alone.
+fn string(text: &str) -> String {
+    if report::clean(text) == text {
+        return toml::Value::String(text.to_owned()).to_string();
+    }
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        let harmful = report::clean(c.encode_utf8(&mut [0; 4])) != *c.encode_utf8(&mut [0; 4]);
+        let _ = match c {
+            '"' | '\\' => write!(out, "\\{c}"),
+            _ if harmful || c.is_control() => write!(out, "\\U{:08X}", u32::from(c)),
+            _ => write!(out, "{c}"),
+        };
+    }
+    out + "\""
 }
 
 /// As people write it; a name with a dot might be taken for one of another zone, so it stays complete.
