@@ -101,6 +101,9 @@ impl Places {
             (Some(near), _) => format!("did you mean {near}?"),
             (None, Some(_)) => format!("services: {}", names().collect::<Vec<_>>().join(", ")),
             (None, None) if self.projects.is_empty() => "the stack has no Compose project".into(),
+            (None, None) if !self.projects.iter().any(|p| self.outputs.contains_key(&p.home)) => {
+                format!("the stack was not applied yet: {}", run.command("apply"))
+            }
             (None, None) => format!(
                 "its Compose file waits for something that the next apply makes, a secret or an address: {}",
                 run.command("plan")
