@@ -261,7 +261,7 @@ fn an_audit_names_each_fault_with_its_place_and_no_value() {
     let ran = ran.says("Missing secret").says("`gone`").says("Secrets not made yet").says("deploy");
     let ran =
         ran.says("notes.md:2: the value of the secret `idle`").says("old.pem:1: a private key");
-    ran.says("ipai secrets rotate admin")
+    ran.says("secrets rotate admin")
         .keeps_quiet_about("Q7tn3VxzL0PbW2yk")
         .keeps_quiet_about("changeme");
     // Two names, one value.
