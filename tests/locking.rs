@@ -345,7 +345,7 @@ fn a_second_interrupt_ends_at_once() {
     let child = start(&world, &["apply", "--auto-approve"]);
     wait_until("the batch", || world.cloud().faults_fired() > 0);
     signal(&child, "INT");
-    std::thread::sleep(Duration::from_millis(300));
+    std::thread::sleep(Duration::from_millis(700));
     let begun = Instant::now();
     signal(&child, "INT");
     finish(child).expect(130);

@@ -13,7 +13,7 @@ use crate::stop::Stop;
 const LAST_RESORT: Duration = Duration::from_millis(6_800);
 
 /// Signals within this time are one request: `timeout` and runners signal a program and then its whole group.
-const ONE_REQUEST: Duration = Duration::from_millis(500);
+const ONE_REQUEST: Duration = Duration::from_millis(250);
 
 /// The next signal of a kind, if it is watched.
 async fn heard(signal: &mut Option<Signal>) -> Option<()> {
