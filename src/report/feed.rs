@@ -22,7 +22,6 @@ pub fn version_message(ipai_version: &str, timestamp: Option<&str>) -> Json {
 }
 
 /// What is planned: drift, every action that does something, and the counts.
-#[must_use]
 pub fn plan_messages(plan: &Plan, timestamp: Option<&str>) -> impl Iterator<Item = Json> {
     let change = move |action: &Action, text: String, kind: &str| {
         let mut message = envelope("info", &text, kind, timestamp);

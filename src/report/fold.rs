@@ -75,7 +75,7 @@ fn pieces(line: &str) -> impl Iterator<Item = &str> {
 /// Where the first word ends: at a space that stands between no backticks.
 fn end(text: &str) -> usize {
     let mut quoted = false;
-    let closes = text.matches('`').count() % 2 == 0;
+    let closes = text.matches('`').count().is_multiple_of(2);
     let ends = |c: char| {
         quoted ^= c == '`' && closes;
         c == ' ' && !quoted
