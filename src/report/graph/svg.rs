@@ -9,7 +9,7 @@ use crate::report::markup::escaped;
 use crate::report::number;
 
 /// What all pictures look like, in light and in dark.
-pub(in crate::report) const STYLE: &str = include_str!("graph.css");
+pub(in super::super) const STYLE: &str = include_str!("graph.css");
 /// What is done to a resource of each of [`COLOURS`], for who cannot tell these apart: as a sign and in a word.
 const SIGNS: [(&str, &str); 5] =
     [("+", "create"), ("~", "update"), ("-", "destroy"), ("-/+", "replace"), ("", "unchanged")];
@@ -40,7 +40,7 @@ impl Graph {
     }
 
     /// As a part of a page that has [`STYLE`], and in which `#cN` is the Nth action.
-    pub(in crate::report) fn figure(&self) -> String {
+    pub(in super::super) fn figure(&self) -> String {
         self.picture(Use::OnPage)
     }
 

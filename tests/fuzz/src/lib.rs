@@ -14,6 +14,10 @@ mod program {
         mod outcome;
         pub use outcome::Report;
     }
+    pub mod log {
+        mod tally;
+        pub use tally::{Row, Timings};
+    }
 }
 
 pub use program::report;
@@ -21,4 +25,4 @@ pub use reported::{one_in_eight, report_plan, report_problems, report_remote};
 pub use stage::{Stage, stage, types};
 pub use wire::Wire;
 
-use program::apply;
+use program::{apply, log};

@@ -19,7 +19,8 @@ pub fn report_problems(problems: &[Diagnostic], sources: &Sources, fully: bool) 
         harmless(&report::diagnostics(problems, sources, style), style);
     }
     if fully {
-        let _ = report::validation_json(problems, sources).to_string();
+        let all = report::diagnostics_json(problems, sources);
+        let _ = report::validation_json(&all, 1).to_string();
         let _ = report::annotations(problems, sources, "stacks/ops");
     }
 }
