@@ -234,7 +234,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, edges: &Edges) -> u8 {
         wrote: AtomicBool::new(false),
         unwritten: AtomicBool::new(false),
     };
-    if edges.variable("GITHUB_ACTIONS").as_deref() == Some("true") {
+    if edges.is_github() {
         report::tame_commands();
     }
     ipai_core::called::set_called(run.ipai());

@@ -69,6 +69,12 @@ impl Edges {
         self.talk_is_terminal && !dumb && self.variable("CI").is_none()
     }
 
+    /// Tells whether GitHub's runner reads what is written, and takes some lines for commands.
+    #[must_use]
+    pub fn is_github(&self) -> bool {
+        self.variable("GITHUB_ACTIONS").as_deref() == Some("true")
+    }
+
     /// A variable as text; set to nothing counts as not set.
     #[must_use]
     pub fn variable(&self, name: &str) -> Option<String> {

@@ -335,7 +335,7 @@ fn read_images(
 ) -> Option<Locked> {
     let name = lock_name(choice.environment.as_deref());
     let path = choice.folder.join(&name);
-    match std::fs::read_to_string(&path) {
+    match text_file::read(&path) {
         Ok(text) => {
             sources.add(&name, &text);
             let (locked, found) = read_lock(&name, &text);

@@ -129,7 +129,7 @@ impl Run<'_> {
         sources: &Sources,
     ) -> String {
         let mut text = report::diagnostics(problems, sources, &self.talk);
-        if self.edges.variable("GITHUB_ACTIONS").as_deref() == Some("true") {
+        if self.edges.is_github() {
             let folder = self.in_workspace(folder);
             text.push_str(&report::annotations(problems, sources, &folder));
         }

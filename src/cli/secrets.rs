@@ -271,10 +271,12 @@ impl Files<'_> {
     }
 
     fn set(&self, name: &str) -> Outcome {
-        self.remark_undeclared(name);
+        // Storing a secret needs no stack that is in order.
+        let texts = read(&choice(self.run)?, &providers::types()).ok();
+        self.remark_undeclared(texts.as_ref(), name);
         let value = prompt::value(self.run, name)?;
         let given = BTreeMap::from([(name.to_owned(), value.clone())]);
-        let followed = self.renew_dependants(name, &given)?;
+        let followed = self.renew_dependants(texts.as_ref(), name, &given)?;
         if !followed {
             let store = |store: &mut Store| store.set(name, &value, None, &mut { entropy });
             self.change(&format!("Stored {name}."), store)
@@ -284,9 +286,7 @@ impl Files<'_> {
     }
 
     /// Says when nothing in the stack is called so: it may be a slip.
-    fn remark_undeclared(&self, name: &str) {
-        let choice = choice(self.run).ok();
-        let texts = choice.and_then(|choice| read(&choice, &providers::types()).ok());
+    fn remark_undeclared(&self, texts: Option<&Texts>, name: &str) {
         let Some(texts) = texts.filter(|texts| !texts.stack.secrets.contains_key(name)) else {
             return;
         };
@@ -303,10 +303,11 @@ impl Files<'_> {
     /// former needs to read the other secrets.
     fn renew_dependants(
         &self,
+        texts: Option<&Texts>,
         name: &str,
         given: &BTreeMap<String, ipai_core::Secret>,
     ) -> Result<bool, Failed> {
-        let Ok(texts) = read(&choice(self.run)?, &providers::types()) else { return Ok(false) };
+        let Some(texts) = texts else { return Ok(false) };
         let made_from = texts.stack.secrets.values().any(|declaration| {
             matches!(&declaration.source, SecretSource::Generate(how) if how.of() == Some(name))
         });

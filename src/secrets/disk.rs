@@ -23,7 +23,7 @@ impl From<io::Error> for WriteError {
 
 /// Reads a text file; `None` when there is none.
 pub(super) fn read(path: &Path) -> io::Result<Option<String>> {
-    match fs::read_to_string(path) {
+    match crate::text_file::read(path) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),

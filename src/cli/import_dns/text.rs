@@ -77,10 +77,11 @@ fn string(text: &str) -> String {
     }
     let mut out = String::from("\"");
     for c in text.chars() {
-        let harmful = report::clean(c.encode_utf8(&mut [0; 4])) != *c.encode_utf8(&mut [0; 4]);
+        let mut bytes = [0; 4];
+        let one = &*c.encode_utf8(&mut bytes);
         let _ = match c {
             '"' | '\\' => write!(out, "\\{c}"),
-            _ if harmful || c.is_control() => write!(out, "\\U{:08X}", u32::from(c)),
+            _ if report::one_line(one) != one => write!(out, "\\U{:08X}", u32::from(c)),
             _ => write!(out, "{c}"),
         };
     }
