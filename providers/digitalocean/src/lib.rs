@@ -12,6 +12,7 @@ mod execute;
 mod firewall;
 mod marker;
 mod observe;
+mod offers;
 mod probe;
 mod reserved_ip;
 mod settings;

@@ -17,7 +17,7 @@ use crate::api::{ApiError, Droplet, Firewall, Get, Kind, Reader, ReservedIp};
 use crate::droplet::{self, Surroundings};
 use crate::marker::{self, Marks};
 use crate::settings::Settings;
-use crate::{PROVIDER, firewall};
+use crate::{PROVIDER, firewall, offers};
 use storage::Storage;
 
 pub use recorded::{Reading, read_recorded};
@@ -46,9 +46,14 @@ impl DigitalOceanObserver {
         )?;
         let mut sight = Sight::new(scope, droplets.now);
         droplets.items.into_iter().for_each(|droplet| sight.tagged(droplet));
-        for (address, named) in self.by_name(scope, &sight).await? {
+        let (by_name, doubts) = tokio::join!(
+            self.by_name(scope, &sight),
+            offers::doubts(&self.reader, &scope.desired, &sight.droplets),
+        );
+        for (address, named) in by_name? {
             named.into_iter().for_each(|droplet| sight.named(&address, droplet));
         }
+        sight.notes.extend(doubts);
         let reserved = match storage.addresses() {
             Some(known) => known,
             None => self.reserved(&sight).await?,

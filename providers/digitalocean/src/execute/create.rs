@@ -152,9 +152,17 @@ impl Task<'_> {
             } else if is_new_key(&error) && !keys.is_over() {
                 keys.pause().await?;
             } else {
+                if !lost && is_refusal(&error) {
+                    self.unbegin().await;
+                }
                 return Err(error.into());
             }
         }
+    }
+
+    /// What was refused leaves no droplet behind, so no later run has to look whether one shows.
+    async fn unbegin(&self) {
+        self.sweep(vec![marker::address_tag(&self.job.stack, &self.job.address)]).await;
     }
 
     /// Looks for a droplet that may have been asked for: by this run when `birth` is given, and then its tags carry the
@@ -216,6 +224,11 @@ impl Task<'_> {
         self.set_power(id).await?;
         self.outputs_now(id, &marks).await
     }
+}
+
+/// The request was understood and will not be carried out; with a token that is refused, tags could not be deleted either.
+fn is_refusal(error: &ApiError) -> bool {
+    matches!(error.kind, Kind::Status(400 | 402 | 404 | 409 | 412 | 422))
 }
 
 /// A key that was added to the account a moment ago is unknown to droplets for some seconds.

@@ -94,6 +94,29 @@ async fn a_create_is_sent_twice_at_most() {
 }
 
 #[tokio::test]
+async fn after_a_refused_create_nobody_looks_for_its_droplet() {
+    let refused = |status| FaultKind::Respond {
+        status,
+        headers: vec![],
+        body: json!({"id": "unprocessable_entity", "message": "Size is not available"}).to_string(),
+    };
+    let stage = stage(Pace::instant()).await;
+    let web = droplet("web", &[]);
+    let tag = "ipai:ops:droplet:web".to_owned();
+    disturb(&stage, "POST", "/v2/droplets", refused(422));
+    assert!(stage.run(job(Verb::Create, &web, None)).await.is_err());
+    assert!(!stage.tags().contains(&tag), "{:?}", stage.tags());
+    stage.create(&web).await;
+    assert!(!stage.events.heard("an earlier run may have asked"));
+    // Where an answer was lost before, the refusal says nothing of the first request.
+    let db = droplet("db", &[]);
+    disturb(&stage, "POST", "/v2/droplets", FaultKind::DropBefore);
+    stage.world().fault(Disturbance::first("POST", "/v2/droplets", refused(422)).nth(2));
+    assert!(stage.run(job(Verb::Create, &db, None)).await.is_err());
+    assert!(stage.tags().contains(&"ipai:ops:droplet:db".to_owned()), "{:?}", stage.tags());
+}
+
+#[tokio::test]
 async fn no_second_create_while_the_lookup_fails() {
     let stage = stage(Pace::instant()).await;
     disturb(&stage, "POST", "/v2/droplets", FaultKind::DropAfter);
