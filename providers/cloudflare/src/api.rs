@@ -40,6 +40,60 @@ impl EndpointSpec for FindZone<'_> {
     }
 }
 
+/// Lists the zones that the token sees: the first page.
+#[derive(Debug)]
+pub(crate) struct ListZones;
+
+impl ListZones {
+    /// The most that a page of zones may bring.
+    pub(crate) const MOST: u32 = 50;
+}
+
+impl EndpointSpec for ListZones {
+    type JsonResponse = ZoneList;
+    type ResponseType = ApiSuccess<ZoneList>;
+
+    fn method(&self) -> Method {
+        Method::GET
+    }
+    fn path(&self) -> String {
+        "zones".to_owned()
+    }
+    fn query(&self) -> Option<String> {
+        let per_page = Some(Self::MOST);
+        serialize_query(&ListZonesParams { per_page, ..ListZonesParams::default() })
+    }
+}
+
+/// Lists the records of a zone whose comment begins with a text: the first page.
+#[derive(Debug)]
+pub(crate) struct MarkedRecords<'a> {
+    pub(crate) zone: &'a str,
+    pub(crate) prefix: &'a str,
+}
+
+#[derive(Serialize)]
+struct MarkedQuery<'a> {
+    #[serde(rename = "comment.startswith")]
+    prefix: &'a str,
+    per_page: u64,
+}
+
+impl EndpointSpec for MarkedRecords<'_> {
+    type JsonResponse = RecordList;
+    type ResponseType = ApiSuccess<RecordList>;
+
+    fn method(&self) -> Method {
+        Method::GET
+    }
+    fn path(&self) -> String {
+        format!("zones/{}/dns_records", self.zone)
+    }
+    fn query(&self) -> Option<String> {
+        serialize_query(&MarkedQuery { prefix: self.prefix, per_page: PAGE_SIZE })
+    }
+}
+
 /// Lists a page of a zone's records.
 #[derive(Debug)]
 pub(crate) struct ListRecords<'a> {
@@ -197,6 +251,8 @@ impl EndpointSpec for ChangeRecords<'_> {
 }
 
 impl Read for FindZone<'_> {}
+impl Read for ListZones {}
+impl Read for MarkedRecords<'_> {}
 impl Read for ListRecords<'_> {}
 impl Read for FindRecords<'_> {}
 impl Read for GetUserTokenStatus {}
@@ -236,10 +292,17 @@ mod tests {
         let find = at(&FindZone { name: "example.com" });
         let list = at(&ListRecords { zone: "z1", page: 2 });
         let verify = at(&GetUserTokenStatus {});
+        let zones = at(&ListZones);
+        let marked = at(&MarkedRecords { zone: "z1", prefix: "ipai ops " });
+        assert_eq!(zones.url.as_str(), format!("{base}/zones?per_page=50"));
+        assert_eq!(
+            marked.url.as_str(),
+            format!("{base}/zones/z1/dns_records?comment.startswith=ipai+ops+&per_page=5000")
+        );
         assert_eq!(find.url.as_str(), format!("{base}/zones?name=example.com"));
         assert_eq!(list.url.as_str(), format!("{base}/zones/z1/dns_records?page=2&per_page=5000"));
         assert_eq!(verify.url.as_str(), format!("{base}/user/tokens/verify"));
-        for request in [find, list, verify] {
+        for request in [find, list, verify, zones, marked] {
             assert_eq!((request.method, request.body), (Method::GET, None));
         }
     }

@@ -13,6 +13,7 @@ mod answer;
 mod api;
 mod connection;
 mod dns_record;
+mod elsewhere;
 mod execute;
 mod failure;
 mod import;

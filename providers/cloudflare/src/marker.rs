@@ -24,6 +24,11 @@ impl Marker {
         let known = is_stack(stack) && is_name(name) && is_version(version);
         known.then(|| Self { stack: stack.into(), name: name.into(), version: version.into() })
     }
+
+    /// What the markers of a stack begin with.
+    pub(crate) fn beginning(stack: &ipai_core::StackId) -> String {
+        format!("ipai {stack} ")
+    }
 }
 
 impl std::fmt::Display for Marker {

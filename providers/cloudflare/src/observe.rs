@@ -12,6 +12,7 @@ use ipai_core::{
 use crate::PROVIDER;
 use crate::connection::Connection;
 use crate::dns_record::{self, RecordType, live, text, wanted};
+use crate::elsewhere::{self, LeftBehind};
 use crate::join::join_all;
 use crate::lock::is_lock;
 use crate::marker::Marker;
@@ -58,9 +59,36 @@ impl Observe for CloudflareObserver {
             for seen in join_all(looks).await {
                 state.absorb(seen?);
             }
+            if lacks_one(&scope.desired, &state) {
+                state.notes.extend(self.left_behind(scope, events).await);
+            }
             Ok(state)
         })
     }
+}
+
+impl CloudflareObserver {
+    /// Notes of records elsewhere that may be this stack's, and of not having been able to look.
+    async fn left_behind(&self, scope: &Scope, events: &dyn Events) -> Vec<String> {
+        let zones = by_zone(&scope.desired);
+        let address = zones.values().flatten().next().map(|record| &record.address);
+        let named = zones.keys().copied().collect();
+        let teller = Teller { events, address };
+        match elsewhere::look(&self.reader, &scope.stack, &named, teller).await {
+            Ok(found) => found.iter().map(LeftBehind::note).collect(),
+            Err(failure) => vec![format!(
+                "whether this stack left records in zones that it no longer names could not be seen: {}",
+                failure.error
+            )],
+        }
+    }
+}
+
+/// Tells whether a record that is wanted is not there in any form: then the stack is new or has moved to another zone,
+/// and it is worth a look at the others.
+fn lacks_one(desired: &[DesiredResource], state: &LiveState) -> bool {
+    let found: BTreeSet<&Address> = state.resources.iter().map(|r| &r.address).collect();
+    by_zone(desired).values().flatten().any(|record| !found.contains(&record.address))
 }
 
 /// The desired records of each zone.
@@ -96,6 +124,8 @@ fn report(
     let wanted: BTreeMap<&Address, &DesiredResource> =
         desired.iter().map(|d| (&d.address, *d)).collect();
     let names: BTreeSet<&str> = desired.iter().filter_map(|d| d.text("name")).collect();
+    let identities: BTreeSet<String> =
+        desired.iter().filter_map(|d| dns_record::identity(&d.attributes)).collect();
     let mut state = LiveState::default();
     let (mut strangers, mut neighbours) = (0, 0);
     // Locks come and go with the runs that hold them, and are no part of any plan.
@@ -113,6 +143,9 @@ fn report(
         *counter += 1;
         if names.contains(live::record_name(record).as_str()) {
             let foreign = foreign(zone, record);
+            // What is in the way is told as such, and does not stay as it is.
+            let in_the_way = foreign.identity.as_ref().is_some_and(|id| identities.contains(id));
+            *counter -= usize::from(in_the_way);
             state.notes.extend(desired.iter().find_map(|d| beside(d, record, &foreign)));
             state.foreign.push(foreign);
         }

@@ -8,6 +8,7 @@ use ipai_core::{BoxFuture, Scope, Value};
 
 use crate::PROVIDER;
 use crate::connection::Connection;
+use crate::elsewhere::{self, LeftBehind};
 use crate::failure::RIGHTS;
 use crate::pace::number;
 use crate::patience::Teller;
@@ -51,8 +52,22 @@ impl CloudflareProbe {
                 Err(error) => found.push(Finding::of_error(format!("zone {name}"), &error)),
             }
         }
+        found.extend(self.left_behind(scope).await);
         found.extend(self.signs(now));
         found
+    }
+
+    /// Records of a stack of this name elsewhere.
+    async fn left_behind(&self, scope: &Scope) -> Vec<Finding> {
+        let zones = names(scope);
+        if zones.is_empty() {
+            return Vec::new();
+        }
+        let named = zones.iter().map(String::as_str).collect();
+        let found = elsewhere::look(&self.reader, &scope.stack, &named, Teller::nobody()).await;
+        let fix = "if they are left over from a move, delete them at Cloudflare";
+        let warn = |left: &LeftBehind| Finding::warn("records elsewhere", left.words(), fix);
+        found.iter().flatten().map(warn).collect()
     }
 
     fn signs(&self, now: i64) -> Vec<Finding> {

@@ -81,16 +81,16 @@ async fn every_type_is_created_seen_as_desired_changed_and_deleted() {
 }
 
 #[tokio::test]
-async fn the_example_is_created_in_one_batch_after_one_lookup_and_one_list() {
+async fn the_example_is_created_in_one_batch_after_a_lookup_a_list_and_a_look_around() {
     let world = World::start().await;
     let desired = good(ipai_core::ResourceType::example(&ipai_cloudflare::DnsRecord));
     let (verbs, results) = world.apply(&desired).await;
     assert!(verbs.len() == 6 && results.iter().all(|(_, result)| result.is_ok()), "{results:?}");
     assert_eq!(
         (world.count("GET", "/zones"), world.count("GET", RECORDS), world.count("POST", BATCH)),
-        (1, 1, 1)
+        (2, 1, 1)
     );
-    assert_eq!(world.world().log().len(), 3);
+    assert_eq!(world.world().log().len(), 4);
     world.settled(&desired).await;
 }
 

@@ -80,6 +80,53 @@ async fn drift_is_found_and_put_right() {
 }
 
 #[tokio::test]
+async fn records_left_behind_in_another_zone_are_told_of_and_stay() {
+    let world = World::start().await;
+    for zone in ["old.example", "theirs.example"] {
+        world.world().add_zone(zone).unwrap();
+    }
+    let marked = |name: &str, comment: &str| json!({"type": "A", "name": name, "content": "203.0.113.7", "comment": comment});
+    for (zone, name, comment) in [
+        ("old.example", "chat", "ipai ops chat 0123456789abcdef"),
+        ("old.example", "www", "ipai ops www 0123456789abcdef"),
+        ("old.example", "x", "ipai ops--staging x 0123456789abcdef"),
+        ("old.example", "y", "ipai OPS y 0123456789abcdef"),
+        ("theirs.example", "z", "ipai shop z 0123456789abcdef"),
+    ] {
+        world.world().add_foreign_record(zone, marked(name, comment)).unwrap();
+    }
+    let desired = good(&address("chat", "203.0.113.7"));
+    let (plan, live) = world.plan(&desired).await;
+    assert_eq!(plan.actions.len(), 1);
+    assert_eq!(
+        live.notes,
+        [
+            "2 records of a stack of this name in old.example, a zone that this one does not name (chat.old.example, www.old.example); they stay: if they are left over from a move, delete them at Cloudflare"
+        ]
+    );
+    // What is complete has moved nowhere, and costs no more than before.
+    world.converge(&desired).await;
+    world.world().clear_log();
+    assert_eq!(world.observe(&desired).await.unwrap().notes, [""; 0]);
+    assert_eq!(world.count("GET", RECORDS), 1);
+    assert_eq!(world.world().log().len(), 1);
+}
+
+#[tokio::test]
+async fn zones_that_may_not_be_read_are_passed_over_and_a_failed_look_is_told() {
+    let world = World::start().await;
+    world.world().add_zone("old.example").unwrap();
+    let desired = good(&address("chat", "203.0.113.7"));
+    let refused = FaultKind::Respond { status: 403, headers: vec![], body: "{\"success\":false,\"errors\":[{\"code\":10000,\"message\":\"Authentication error\"}],\"result\":null}".into() };
+    world.world().fault(Fault::first("GET", RECORDS, refused.clone()).nth(2));
+    assert_eq!(world.observe(&desired).await.unwrap().notes, [""; 0]);
+    world.world().clear_faults();
+    world.world().fault(Fault::first("GET", "/zones", refused));
+    let live = world.observe(&desired).await.unwrap();
+    assert!(live.notes[0].starts_with("whether this stack left records"), "{:?}", live.notes);
+}
+
+#[tokio::test]
 async fn zones_are_asked_side_by_side() {
     let world = World::start().await;
     let names = ["b.example", "c.example", "d.example"];
