@@ -175,8 +175,12 @@ enum Command {
     Completions(completions::Arguments),
     Man(man::Arguments),
     /// Print the version.
-    #[command(after_help = "Examples:\n  ipai version")]
-    Version,
+    #[command(after_help = "Examples:\n  ipai version\n  ipai version --json")]
+    Version {
+        /// Print it as JSON.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 fn assignment(text: &str) -> Result<(String, String), String> {
@@ -195,6 +199,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, edges: &Edges) -> u8 {
             return exit::ERROR;
         }
     };
+    let programs = reading_along(&words, &commands);
+    let verb = words.iter().find_map(|word| commands.find_subcommand(word));
+    let verb = verb.map(|command| command.get_name().to_owned());
     let matches = commands.try_get_matches_from(words);
     let read = |matches: &ArgMatches| Arguments::from_arg_matches(matches);
     let (mut parsed, asked) = match matches.and_then(|found| Ok((read(&found)?, Asked::of(&found))))
@@ -203,7 +210,15 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, edges: &Edges) -> u8 {
         Err(error) => {
             // Help and version are answers; everything else is a usage error, and never 2: that would read as "changes".
             let code = if error.use_stderr() { exit::ERROR } else { exit::OK };
+            if let Some(streams) = programs.filter(|_| error.use_stderr()) {
+                let told = failure::of_usage(&error.render().to_string(), code, streams);
+                let _ = std::io::stdout().lock().write_all(told.as_bytes());
+            }
             let _ = error.print();
+            if error.use_stderr() {
+                let added = spelling::added(verb.as_deref(), edges);
+                let _ = std::io::stderr().lock().write_all(added.as_bytes());
+            }
             return code;
         }
     };
@@ -253,6 +268,19 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, edges: &Edges) -> u8 {
     });
     log.iter().for_each(|log| run.tell_of(log));
     code
+}
+
+/// Whether words that may not parse ask for JSON, and then whether for a stream of messages.
+fn reading_along(words: &[OsString], commands: &clap::Command) -> Option<bool> {
+    let words: Vec<&str> =
+        words.iter().take_while(|word| *word != "--").filter_map(|word| word.to_str()).collect();
+    let said = |pair: &[&str]| matches!(pair, ["--format" | "-o", "json"]);
+    let json = words.iter().any(|word| ["--json", "--format=json", "-ojson"].contains(word));
+    let command = words.iter().find_map(|word| commands.find_subcommand(word));
+    let asks = |command: &clap::Command| {
+        command.get_arguments().any(|argument| argument.get_id() == "auto_approve")
+    };
+    (json || words.windows(2).any(said)).then(|| command.is_some_and(asks))
 }
 
 /// The commands; their help and their refusals keep to what the surroundings say about colour, as everything else does.
@@ -348,8 +376,12 @@ impl Run<'_> {
             Command::Sandbox(command) => block_on(sandbox::run(self, &command)),
             Command::Completions(arguments) => completions::run(self, &arguments),
             Command::Man(arguments) => man::run(self, &arguments),
-            Command::Version => {
-                self.print(&format!("ipai {}\n", env!("CARGO_PKG_VERSION")));
+            Command::Version { json } => {
+                let version = env!("CARGO_PKG_VERSION");
+                self.print(&match json {
+                    true => format!("{}\n", serde_json::json!({ "ipai_version": version })),
+                    false => format!("ipai {version}\n"),
+                });
                 Ok(exit::OK)
             }
         }

@@ -92,7 +92,8 @@ impl Edges {
     #[must_use]
     pub fn holder(&self) -> String {
         let first = |names: &[&str]| names.iter().find_map(|name| self.variable(name));
-        let user = first(&["GITHUB_ACTOR", "USER", "LOGNAME"]).unwrap_or_else(|| "?".into());
+        let named = first(&["GITHUB_ACTOR", "USER", "LOGNAME"]);
+        let user = named.or_else(account).unwrap_or_else(|| "?".into());
         let host = first(&["HOSTNAME"])
             .unwrap_or_else(|| rustix::system::uname().nodename().to_string_lossy().into_owned());
         format!("{user}@{host}")
@@ -106,4 +107,15 @@ impl Edges {
         use std::io::Read;
         std::fs::File::open("/dev/urandom")?.read_exact(buffer)
     }
+}
+
+/// The name of the account that this process runs as, by `/etc/passwd` (passwd(5)).
+fn account() -> Option<String> {
+    let uid = rustix::process::getuid().as_raw().to_string();
+    let accounts = crate::text_file::read(std::path::Path::new("/etc/passwd")).ok()?;
+    let mut lines = accounts.lines().map(|line| line.split(':'));
+    lines.find_map(|mut fields| {
+        let name = fields.next()?;
+        (fields.nth(1)? == uid).then(|| name.to_owned())
+    })
 }

@@ -197,7 +197,7 @@ fn read_stack_files(
     wanted.extend(choice.sandbox.iter().map(|_| ("stack.sandbox.toml".to_owned(), false)));
     let mut texts = Vec::new();
     for (name, required) in wanted {
-        let path = choice.folder.join(&name);
+        let path = within(&choice.folder, &name);
         match text_file::read(&path) {
             Ok(text) => {
                 sources.add(&name, &text);
@@ -274,14 +274,14 @@ fn read_named_files(
             problems.push(problem.hint("put a copy into the stack's folder"));
             continue;
         }
-        match text_file::read(&folder.join(name)) {
+        match text_file::read(&within(folder, name)) {
             Ok(text) => {
                 sources.add(name, &text);
                 files.insert(name.clone(), text);
             }
             Err(error) => {
                 let detail =
-                    format!("{} cannot be read as text: {error}", folder.join(name).display());
+                    format!("{} cannot be read as text: {error}", within(folder, name).display());
                 problems.push(Diagnostic::error("Missing file").detail(detail).at(span));
             }
         }
@@ -321,7 +321,10 @@ fn read_keys(
             .detail(format!(
                 "`{name}` holds no public key, so no one could reach the hosts that ipai creates."
             ))
-            .hint(format!("cat ~/.ssh/id_ed25519.pub >> {}", choice.folder.join(name).display()))
+            .hint(format!(
+                "cat ~/.ssh/id_ed25519.pub >> {}",
+                within(&choice.folder, name).display()
+            ))
             .at(span);
         problems.push(problem);
     }
@@ -334,7 +337,7 @@ fn read_images(
     problems: &mut Vec<Diagnostic>,
 ) -> Option<Locked> {
     let name = lock_name(choice.environment.as_deref());
-    let path = choice.folder.join(&name);
+    let path = within(&choice.folder, &name);
     match text_file::read(&path) {
         Ok(text) => {
             sources.add(&name, &text);
@@ -377,11 +380,17 @@ pub fn open_vault(
 pub fn store_path(choice: &Choice) -> PathBuf {
     let env = choice.environment.as_ref();
     let name = env.map_or_else(|| FILE.to_owned(), |env| format!("secrets.{env}.toml"));
-    choice.sandbox.as_ref().map_or(&choice.folder, |sandbox| &sandbox.folder).join(name)
+    within(choice.sandbox.as_ref().map_or(&choice.folder, |sandbox| &sandbox.folder), name)
 }
 
 /// The age identity that the sandbox makes for itself; nothing in the real world.
 #[must_use]
 pub fn own_identity(choice: &Choice) -> Option<PathBuf> {
     choice.sandbox.as_ref().map(|sandbox| sandbox.folder.join("identity.txt"))
+}
+
+/// A file in a folder, as people name it: those of the folder at hand by their names alone.
+#[must_use]
+pub fn within(folder: &Path, name: impl AsRef<Path>) -> PathBuf {
+    if folder == Path::new(".") { name.as_ref().to_owned() } else { folder.join(name) }
 }

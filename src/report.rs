@@ -70,6 +70,11 @@ pub struct Style {
     pub folds: bool,
 }
 
+/// Prose beside columns has at least so much room.
+const NARROWEST: usize = 24;
+/// How far in prose begins that found no room beside its columns.
+const FAR_LEFT: usize = 8;
+
 impl Style {
     /// No colours, 100 columns, long things shortened: what a pipe or a log gets.
     #[must_use]
@@ -82,6 +87,25 @@ impl Style {
         match self.folds {
             true => fold::fold(text, self.columns().saturating_sub(before)).into(),
             false => text.into(),
+        }
+    }
+
+    /// A line that ends in prose behind columns. Where long lines are to be broken, the prose goes on below itself, or
+    /// further left when that would leave it too little room.
+    pub(crate) fn row(&self, columns: &str, prose: &str) -> String {
+        let width = columns.chars().count();
+        if !self.folds || width + prose.chars().count() <= self.columns() {
+            return format!("{columns}{prose}\n");
+        }
+        let room = self.columns().saturating_sub(width);
+        let (first, indent, room) = match room >= NARROWEST {
+            true => (columns.to_owned(), width, room),
+            false => (format!("{}\n", columns.trim_end()), FAR_LEFT, self.columns() - FAR_LEFT),
+        };
+        let lines = fold::fold(prose, room).replace('\n', &format!("\n{:indent$}", ""));
+        match first.ends_with('\n') {
+            true => format!("{first}{:indent$}{lines}\n", ""),
+            false => format!("{first}{lines}\n"),
         }
     }
 

@@ -62,6 +62,37 @@ fn an_unknown_resource_type_or_provider() {
 }
 
 #[test]
+fn a_misspelled_type_is_one_mistake_whatever_refers_to_it() {
+    let world = World::new();
+    world.edit("stack.toml", "[digitalocean.droplet.web]", "[digitalocean.droplt.web]");
+    let told = world.run(&["validate"]).expect(1).err;
+    assert!(told.contains("Unknown resource type `digitalocean.droplt`"), "{told}");
+    assert!(!told.contains("Reference to nothing"), "{told}");
+    assert!(told.contains("\n1 error;"), "{told}");
+}
+
+#[test]
+fn what_compose_would_refuse() {
+    for (from, to, words) in [
+        ("    env_file:", "    env_fil:", &["compose.yaml:11:", "did you mean `env_file`?"][..]),
+        ("      migrate:\n", "      migrat:\n", &["compose.yaml:17:", "did you mean `migrate`?"]),
+        ("./site:/site:ro", "site:/site:ro", &["compose.yaml:13:", "Undefined volume"]),
+    ] {
+        refused(|world| world.edit("compose.yaml", from, to), words);
+    }
+}
+
+#[test]
+fn a_check_of_a_service_that_nothing_runs() {
+    let check = "[check.app]\nservice = \"shop/ap\"\ncommand = [\"true\"]\n\n[host.compose.shop]";
+    refused_in_stack(
+        "[host.compose.shop]",
+        check,
+        &["A check of an unknown service", "did you mean \"app\"?"],
+    );
+}
+
+#[test]
 fn a_wrong_type() {
     refused_in_stack(
         "priority = 10\n\n[cloudflare.dns_record.authority]",

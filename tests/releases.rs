@@ -17,8 +17,6 @@ use serde_json::Value;
 use served::{Served, served};
 
 /// Whom the app waits for.
-const MIGRATE: &str = "      migrate:\n        condition";
-
 const APP: &str = "registry.example.com/app";
 
 /// A world whose deployments are given up soon.
@@ -212,14 +210,20 @@ fn files_that_no_service_uses_belong_to_a_release_as_well() {
     assert_eq!(served(&world), before);
 }
 
+/// What ipai leaves to Compose: the service that another waits for waits for that one.
+fn wait_in_a_circle(world: &World) {
+    let command = "    command: [\"migrate\"]\n";
+    world.edit("compose.yaml", command, &format!("{command}    depends_on: [app]\n"));
+}
+
 #[test]
 fn a_broken_compose_file_is_refused_before_anything_is_touched() {
     let world = applied();
     let before = served(&world);
-    world.edit("compose.yaml", MIGRATE, &MIGRATE.replace("migrate", "nobody"));
+    wait_in_a_circle(&world);
     let ran = world.run(&["plan", "--detailed-exitcode"]).expect(5);
     let ran = ran.says("host.compose.shop must not be changed so");
-    ran.says("Compose refuses its file: service \"app\" depends on undefined service \"nobody\"");
+    ran.says("Compose refuses its file: dependency cycle detected");
     apply(&world).expect(5).says("nothing was changed");
     assert_eq!(served(&world), before);
 }
@@ -229,9 +233,9 @@ fn a_broken_compose_file_takes_the_files_of_its_run_along() {
     let world = applied();
     let before = served(&world);
     world.edit("stack.toml", "greeting = \"hello\"", "greeting = \"good day\"");
-    world.edit("compose.yaml", MIGRATE, &MIGRATE.replace("migrate", "nobody"));
+    wait_in_a_circle(&world);
     let ran = expect_return(&world, apply(&world), &before);
-    ran.says("check the Compose file").says("nobody");
+    ran.says("check the Compose file").says("cycle");
 }
 
 /// The numbers that lie in the folder of releases, and whether its contents are exactly those that are spoken of.

@@ -225,9 +225,10 @@ fn tell(run: &Run<'_>, found: &[Finding], as_json: bool) {
     let width = found.iter().map(|finding| finding.about.chars().count()).max().unwrap_or(0);
     for Finding { about, grade, says, fix } in found {
         let says = crate::report::one_line(says);
-        run.print(&format!("{:4}  {about:width$}  {says}\n", grade.as_str()));
+        let columns = format!("{:4}  {about:width$}  ", grade.as_str());
+        run.print(&run.output.row(&columns, &says));
         if let (Some(fix), true) = (fix, *grade != Grade::Ok) {
-            run.print(&format!("      {:width$}  fix: {fix}\n", ""));
+            run.print(&run.output.row(&format!("      {:width$}  ", ""), &format!("fix: {fix}")));
         }
     }
 }

@@ -30,12 +30,13 @@ pub(super) fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
     }
     let Some(name) = &arguments.name else {
         let line = |t: &dyn ResourceType| {
-            format!("  {:26} {}\n", format!("{}.{}", t.provider(), t.name()), t.summary())
+            let name = format!("{}.{}", t.provider(), t.name());
+            run.output.row(&format!("  {name:26} "), t.summary())
         };
         run.print(&format!(
             "Resource types:\n\n{}\nOther sections:\n\n{}\nipai explain TYPE, or SECTION, says more.\n",
             types.iter().map(line).collect::<String>(),
-            sections::list()
+            sections::list(run)
         ));
         return Ok(exit::OK);
     };

@@ -30,6 +30,34 @@ pub(super) fn of_text(text: &str) -> Json {
     problem
 }
 
+/// A failed command's one document.
+fn document(problems: &[Json], code: u8) -> String {
+    let document = json!({
+        "format_version": "1.0",
+        "ipai_version": env!("CARGO_PKG_VERSION"),
+        "timestamp": now(),
+        "errored": true,
+        "diagnostics": problems,
+        "exit_code": code,
+    });
+    format!("{}\n", report::json_text(&document, true))
+}
+
+/// What a program is told whose words could not be parsed.
+pub(super) fn of_usage(text: &str, code: u8, streams: bool) -> String {
+    let problem = of_text(text.split("\n\nFor more information").next().unwrap_or(text));
+    if !streams {
+        return document(&[problem], code);
+    }
+    let now = now();
+    let messages = [
+        report::version_message(env!("CARGO_PKG_VERSION"), Some(&now)),
+        report::problem_message(&problem, Some(&now)),
+        report::exit_message(code, Some(&now)),
+    ];
+    messages.iter().map(|message| format!("{}\n", report::json_text(message, false))).collect()
+}
+
 impl Run<'_> {
     /// Tells programs why a command failed, and its exit code, unless it has spoken to them already.
     pub(super) fn print_failure(&self, failed: &Failed, streams: bool) {
@@ -39,23 +67,27 @@ impl Run<'_> {
                 self.end_stream(failed);
             }
         } else if !self.wrote.load(Ordering::Relaxed) {
-            let document = json!({
-                "format_version": "1.0",
-                "ipai_version": env!("CARGO_PKG_VERSION"),
-                "timestamp": now(),
-                "errored": true,
-                "diagnostics": failed.problems,
-                "exit_code": failed.code,
-            });
-            self.print(&format!("{}\n", report::json_text(&document, true)));
+            self.print(&document(&failed.problems, failed.code));
         }
+    }
+
+    /// Ends a stream that has not told the exit code, such as that of a command which found nothing to do.
+    pub(super) fn close_stream(&self, code: u8) {
+        if !self.told.load(Ordering::Relaxed) && self.may_stream() {
+            let now = now();
+            self.begin_stream(&now);
+            self.feed_end(&report::exit_message(code, Some(&now)));
+        }
+    }
+
+    /// What a command of its own shape has printed is no stream.
+    fn may_stream(&self) -> bool {
+        self.feeds.load(Ordering::Relaxed) || !self.wrote.load(Ordering::Relaxed)
     }
 
     fn end_stream(&self, failed: &Failed) {
         let now = now();
-        let begun = self.feeds.load(Ordering::Relaxed);
-        // What a command of its own shape has printed is no stream.
-        if !begun && self.wrote.load(Ordering::Relaxed) {
+        if !self.may_stream() {
             return;
         }
         self.begin_stream(&now);

@@ -132,8 +132,7 @@ fn paths(run: &Run<'_>, named: &[PathBuf]) -> Vec<PathBuf> {
     let mut paths: Vec<PathBuf> = named.iter().map(inside).collect();
     if paths.is_empty() {
         let names = load::overlays(folder).into_iter().map(|name| format!("stack.{name}.toml"));
-        let place =
-            |name: String| if folder == Path::new(".") { name.into() } else { folder.join(name) };
+        let place = |name: String| load::within(folder, name);
         paths = ["stack.toml".to_owned()].into_iter().chain(names).map(place).collect();
     }
     let mut seen = BTreeSet::new();

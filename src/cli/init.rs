@@ -9,6 +9,7 @@ use ipai_core::address::is_name;
 
 use self::templates::Template;
 use super::{Failed, Outcome, Run, exit, schema};
+use crate::load::within;
 
 /// Begin a new stack in a folder: a stack.toml and the files that it names. It validates as soon as your public key is in
 /// authorized_keys, which is so at once where one is in a usual place.
@@ -46,7 +47,7 @@ pub(super) fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
         },
         None => asked(run, arguments)?,
     };
-    let folder: PathBuf = run.global.folder.join(&wish.folder).components().collect();
+    let folder: PathBuf = within(&run.global.folder, &wish.folder).components().collect();
     let folder = if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder };
     let name = stack_name(run, &folder)?;
     if wish.folder.to_string_lossy().contains("://") {

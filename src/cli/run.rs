@@ -67,7 +67,12 @@ impl Run<'_> {
                 self.say("error: standard output could not be written to the end");
                 exit::ERROR
             }
-            Ok(code) => code,
+            Ok(code) => {
+                if asked.json && asked.streams {
+                    self.close_stream(code);
+                }
+                code
+            }
             Err(failed) => {
                 if asked.json {
                     self.print_failure(&failed, asked.streams);

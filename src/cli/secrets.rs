@@ -9,14 +9,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use ipai_core::called::called;
 use ipai_core::stack::SecretSource;
 use ipai_core::{Diagnostic, diagnostic};
+use serde_json::json;
 
 use super::world::prepare_sandbox;
 use super::{Failed, Outcome, Run, exit};
 use crate::edges::Edges;
 use crate::load::{Choice, Texts, open_vault, own_identity, read, store_path};
 use crate::providers;
+use crate::report::json_text;
 use crate::secrets::{
     Environment, Identities, SecretsError, Store, create_identity_file, default_identity_path,
 };
@@ -33,9 +36,13 @@ pub(super) enum Command {
     Init,
     /// List the stack's secrets and where each comes from; never their values.
     #[command(
-        after_help = "Examples:\n  ipai -C stacks/ops secrets list\n  ipai --env staging secrets list"
+        after_help = "Examples:\n  ipai -C stacks/ops secrets list\n  ipai --env staging secrets list --json"
     )]
-    List,
+    List {
+        /// Print them as JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Store a secret: asked for on a terminal and not shown, else read from standard input.
     #[command(
         after_help = "Examples:\n  ipai secrets set smtp_password\n  ipai secrets set smtp_password < password.txt"
@@ -67,8 +74,14 @@ pub(super) enum Command {
     /// Look for missing, unused, weak, reused and stale secrets, and for secrets in the clear.
     ///
     /// Exits with 1 when there is any.
-    #[command(after_help = "Examples:\n  ipai -C stacks/ops secrets audit")]
-    Audit,
+    #[command(
+        after_help = "Examples:\n  ipai -C stacks/ops secrets audit\n  ipai secrets audit --json"
+    )]
+    Audit {
+        /// Print what is found as JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Print a secret; refused without --reveal.
     #[command(after_help = "Examples:\n  ipai secrets get superset_admin_password --reveal")]
     Get {
@@ -100,7 +113,11 @@ pub(super) enum Command {
 pub(super) enum Recipients {
     /// List them.
     #[command(after_help = "Examples:\n  ipai -C stacks/ops secrets recipients list")]
-    List,
+    List {
+        /// Print them as JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Add a public key: `age1…` or `ssh-ed25519 …`.
     #[command(
         after_help = "Examples:\n  ipai secrets recipients add age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
@@ -174,12 +191,12 @@ pub(super) fn run(run: &Run<'_>, command: &Command) -> Outcome {
     let files = Files { run, path: store_path(&choice), identity: own_identity(&choice) };
     let outcome = match command {
         Command::Init => files.init(),
-        Command::List => return list(run, &choice),
+        Command::List { json } => return list(run, &choice, *json),
         Command::Set { name } => return files.set(name),
         Command::Edit => return edit::run(&files),
         Command::Generate { names } => return make::generate(run, names),
         Command::Rotate { names } => return make::rotate(run, names),
-        Command::Audit => return audit::run(run),
+        Command::Audit { json } => return audit::run(run, *json),
         Command::Get { name, reveal } => return files.get(name, *reveal),
         Command::Remove { name, force } => {
             if !force {
@@ -197,7 +214,7 @@ fn explain(run: &Run<'_>, error: &SecretsError) -> Failed {
     if let Some(source) = std::error::Error::source(error) {
         detail.push_str(&format!(": {source}"));
     }
-    let mut problem = Diagnostic::error("Secrets").detail(detail);
+    let mut problem = Diagnostic::error(error.title()).detail(detail);
     problem.hint = error.hint();
     run.problem(problem)
 }
@@ -355,7 +372,12 @@ impl Files<'_> {
         let store = Store::load(&self.path)?;
         let mut recipients: Vec<String> = store.recipients().map(str::to_owned).collect();
         match command {
-            Recipients::List => {
+            Recipients::List { json: true } => {
+                let document = json!({ "format_version": "1.0", "recipients": recipients });
+                self.run.print(&format!("{}\n", json_text(&document, true)));
+                return Ok(());
+            }
+            Recipients::List { json: false } => {
                 self.run
                     .print(&recipients.iter().map(|key| format!("{key}\n")).collect::<String>());
                 return Ok(());
@@ -388,29 +410,63 @@ impl Files<'_> {
     }
 }
 
-fn list(run: &Run<'_>, choice: &Choice) -> Outcome {
+/// A secret in the list.
+struct Listed<'a> {
+    name: &'a str,
+    /// What the stack declares; nothing for one that is only stored.
+    source: Option<&'a SecretSource>,
+    stored: bool,
+}
+
+fn list(run: &Run<'_>, choice: &Choice, as_json: bool) -> Outcome {
     let path = store_path(choice);
     // Where each comes from is known without any other part of the stack being in order.
     let stack = read(choice, &providers::types());
     let store = Store::load(&path).map_err(|error| explain(run, &error))?;
     let declared = match &stack {
         Ok(texts) => texts.stack.secrets.clone(),
+        Err(failure) if as_json => return Err(run.failure(failure)),
         Err(failure) => {
             run.say(&run.failure(failure).text);
             Default::default()
         }
     };
-    for (name, declaration) in &declared {
-        run.print(&format!(
-            "{name:32} {}\n",
-            describe(&declaration.source, store.contains(name), &path)
-        ));
+    let of_stack = declared.iter().map(|(name, declaration)| {
+        let (source, stored) = (Some(&declaration.source), store.contains(name));
+        Listed { name, source, stored }
+    });
+    let strays = store.names().filter(|name| !declared.contains_key(*name));
+    let strays = strays.map(|name| Listed { name, source: None, stored: true });
+    let all: Vec<Listed<'_>> = of_stack.chain(strays).collect();
+    if as_json {
+        let secrets: Vec<_> = all.iter().map(|one| document(one, &path)).collect();
+        let document = json!({ "format_version": "1.0", "secrets": secrets });
+        run.print(&format!("{}\n", json_text(&document, true)));
+        return Ok(exit::OK);
     }
-    for name in store.names().filter(|name| !declared.contains_key(*name)) {
-        let remark = if stack.is_ok() { ", but the stack does not use it" } else { "" };
-        run.print(&format!("{name:32} stored{remark}\n"));
+    for Listed { name, source, stored } in &all {
+        let words = match source {
+            Some(source) => describe(source, *stored, &path),
+            None if stack.is_ok() => "stored, but the stack does not use it".into(),
+            None => "stored".into(),
+        };
+        run.print(&format!("{name:32} {words}\n"));
     }
     Ok(if stack.is_ok() { exit::OK } else { exit::ERROR })
+}
+
+/// A secret of the list for programs. Whether one that comes from outside is there, only an audit looks.
+fn document(one: &Listed<'_>, path: &Path) -> serde_json::Value {
+    let source = match one.source {
+        None => "unused",
+        Some(SecretSource::Generate(_)) => "generate",
+        Some(SecretSource::Store) => "store",
+        Some(SecretSource::Environment(_)) => "env",
+        Some(SecretSource::File(_)) => "file",
+        Some(SecretSource::Command(_)) => "command",
+    };
+    let says = one.source.map(|source| describe(source, one.stored, path));
+    json!({ "name": one.name, "source": source, "stored": one.stored, "says": says })
 }
 
 fn describe(source: &SecretSource, stored: bool, path: &Path) -> String {
@@ -418,7 +474,7 @@ fn describe(source: &SecretSource, stored: bool, path: &Path) -> String {
         SecretSource::Generate(_) if stored => format!("generated, in {}", path.display()),
         SecretSource::Generate(_) => "will be generated by the next apply".into(),
         SecretSource::Store if stored => format!("stored in {}", path.display()),
-        SecretSource::Store => "missing: ipai secrets set NAME".into(),
+        SecretSource::Store => format!("missing: {}", called("secrets set NAME")),
         outside => describe_outside(outside),
     }
 }

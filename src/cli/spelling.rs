@@ -81,9 +81,7 @@ pub(super) fn usual(
     let name = command.map(clap::Command::get_name).unwrap_or_default();
     let mut words: Vec<OsString> = in_front(&typed[..at]);
     words.push(typed[at].clone());
-    for variable in
-        ["IPAI_CLI_ARGS".to_owned(), format!("IPAI_CLI_ARGS_{}", name.replace('-', "_"))]
-    {
+    for variable in variables(name) {
         let text = edges.variable(&variable).unwrap_or_default();
         words.extend(
             shlex::split(&text)
@@ -105,6 +103,20 @@ pub(super) fn usual(
         }
     }
     Ok(words)
+}
+
+/// Those that hold options for a command.
+fn variables(command: &str) -> [String; 2] {
+    ["IPAI_CLI_ARGS".to_owned(), format!("IPAI_CLI_ARGS_{}", command.replace('-', "_"))]
+}
+
+/// What was parsed besides what was typed: who looks for a mistake has to look there too.
+pub(super) fn added(command: Option<&str>, edges: &Edges) -> String {
+    let note = |variable: &String| {
+        let text = edges.variable(variable)?;
+        Some(format!("note: {variable} adds: {}\n", crate::report::one_line(&text)))
+    };
+    variables(command.unwrap_or_default()).iter().filter_map(note).collect()
 }
 
 /// Where the command's name stands.

@@ -135,7 +135,8 @@ fn text(
     containers: &[(Address, Seen)],
     backup: Option<String>,
 ) -> String {
-    let mut lines = vec![format!("Stack {}", plan.stack), String::new()];
+    let mut text = format!("Stack {}\n\n", plan.stack);
+    let mut row = |columns: String, prose: String| text.push_str(&run.output.row(&columns, &prose));
     let mut resources: Vec<&LiveResource> = live.resources.iter().collect();
     resources.sort_by(|a, b| a.address.cmp(&b.address));
     let missing = plan.effective().filter(|action| action.verb == Verb::Create);
@@ -150,37 +151,40 @@ fn text(
             .and_then(Value::as_text)
             .map(|ip| format!("  {ip}"))
             .unwrap_or_default();
-        lines.push(format!("  {address}  {}{place}", state_of(plan, &resource.address)));
+        row(format!("  {address}  "), format!("{}{place}", state_of(plan, &resource.address)));
         for (service, state) in services(resource) {
-            lines.push(format!("      {service:24} {state}"));
+            row(format!("      {service:24} "), state);
             let of = |(address, seen): &&(Address, Seen)| {
                 *address == resource.address && seen.service == service
             };
             for (_, seen) in containers.iter().filter(of) {
                 let (name, word) = (one_line(&seen.name), one_line(&seen.word));
-                lines.push(format!("        {name:30} {word}, since {}", since(&seen.started)));
+                row(
+                    format!("        {name:30} "),
+                    format!("{word}, since {}", since(&seen.started)),
+                );
             }
         }
     }
     for (address, action) in &missing {
-        lines.push(format!("  {address:width$}  missing: {}", action.reason));
+        row(format!("  {address:width$}  "), format!("missing: {}", action.reason));
     }
     if !checks.is_empty() {
-        lines.push(String::new());
-        let line = |checked: &Checked| {
-            format!("  {}{}", checked.outcome.line(&checked.name), certificate(checked))
-        };
-        lines.extend(checks.iter().map(line));
+        row(String::new(), String::new());
+        for checked in checks {
+            let line = format!("{}{}", checked.outcome.line(&checked.name), certificate(checked));
+            row("  ".to_owned(), line);
+        }
     }
-    lines.extend(backup.map(|line| format!("  {line}")));
-    let changes = plan.effective().count();
-    lines.push(String::new());
-    lines.push(match changes {
+    backup.into_iter().for_each(|line| row("  ".to_owned(), line));
+    row(String::new(), String::new());
+    let end = match plan.effective().count() {
         0 => "Everything is as the stack wants it.".into(),
         1 => format!("1 resource differs from the stack: {} shows how.", run.command("plan")),
         n => format!("{n} resources differ from the stack: {} shows how.", run.command("plan")),
-    });
-    lines.join("\n") + "\n"
+    };
+    row(String::new(), end);
+    text
 }
 
 fn document(

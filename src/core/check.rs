@@ -125,7 +125,7 @@ fn find_host(
     let found = text.parse::<Address>().ok().filter(|address| addresses.contains(address));
     if found.is_none() {
         let detail = format!("`{text}` is not a resource of this stack.");
-        problems.push(Diagnostic::error("Reference to nothing").detail(detail).at(at));
+        problems.push(Diagnostic::nothing_there(text, detail).at(at));
     }
     found
 }

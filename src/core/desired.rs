@@ -2,6 +2,7 @@
 
 mod context;
 mod origin;
+mod services;
 mod uses;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -74,14 +75,32 @@ pub fn compile(inputs: &Inputs<'_>) -> (DesiredState, Vec<Diagnostic>) {
     let checks = reader.checks();
     let outputs = reader.outputs();
     drop(renderer);
+    // What is written is known by now; what is added to it may wait for an apply.
+    services::check(inputs, &resources, &mut problems);
     settle(inputs, &mut resources, &mut problems);
     find_clashes(inputs.types, &resources, &mut problems);
     let resources = in_order(resources, &mut problems);
     let to_make = inputs.secrets.iter().filter(|(_, value)| value.is_none());
     let secrets_to_make = to_make.map(|(name, _)| name.clone()).collect();
+    problems.retain(|problem| !follows(problem, inputs));
     crate::diagnostic::sort(&mut problems);
     let stack = inputs.stack.id.clone();
     (DesiredState { stack, resources, secrets_to_make, checks, outputs }, problems)
+}
+
+/// Whether what is sought in vain may be a resource whose type is misspelled, which is told already. A template stops at
+/// the first part of an address that nothing has.
+fn follows(problem: &Diagnostic, inputs: &Inputs<'_>) -> bool {
+    let unread = &inputs.stack.unread;
+    let Some(sought) = problem.sought.as_deref().filter(|_| !unread.is_empty()) else {
+        return false;
+    };
+    let mut parts = sought.split('.');
+    let provider = parts.next().unwrap_or_default();
+    match parts.nth(1) {
+        Some(name) => unread.contains(name),
+        None => inputs.types.iter().any(|kind| kind.provider() == provider),
+    }
 }
 
 /// Keys that every resource takes.
@@ -329,61 +348,52 @@ impl Reader<'_> {
             }
             return Some(Value::Secret(SecretText::new(rendered.text, self.inputs.key)));
         }
-        match self.parse(kind, rendered.text) {
+        match self.parse(key, kind, rendered.text) {
             Ok(value) => Some(value),
-            Err((summary, detail, hint)) => {
-                let mut problem = Diagnostic::error(summary.replace('§', key))
-                    .detail(detail.replace('§', key))
-                    .at(&node.span);
-                problem.hint = hint;
-                self.problems.push(problem);
+            Err(problem) => {
+                self.problems.push(problem.at(&node.span));
                 None
             }
         }
     }
 
-    fn parse(&self, kind: &Kind, text: String) -> Result<Value, (String, String, Option<String>)> {
-        let wrong = |wanted: String| {
-            ("Wrong type for `§`".to_owned(), format!("`§` takes {wanted}."), None)
+    fn parse(&self, key: &str, kind: &Kind, text: String) -> Result<Value, Diagnostic> {
+        let wrong = || {
+            Diagnostic::error(format!("Wrong type for `{key}`"))
+                .detail(format!("`{key}` takes {}.", in_words(kind)))
         };
         match kind {
             Kind::Text => Ok(Value::Text(text)),
-            Kind::Bool => text.parse().map(Value::Bool).map_err(|_| wrong(in_words(kind))),
+            Kind::Bool => text.parse().map(Value::Bool).map_err(|_| wrong()),
             Kind::Int(low, high) => match text.parse::<i64>() {
                 Ok(int) if (low..=high).contains(&&int) => Ok(Value::Int(int)),
-                _ => Err(wrong(in_words(kind))),
+                _ => Err(wrong()),
             },
             Kind::Choice(choices) if choices.contains(&text.as_str()) => Ok(Value::Text(text)),
             Kind::Choice(choices) => {
-                let near = nearest(&text, choices.iter().copied())
-                    .map(|near| format!("did you mean \"{near}\"?"));
-                Err((
-                    "Not a choice for `§`".into(),
-                    format!("\"{text}\" is none of {}.", choices.join(", ")),
-                    near,
-                ))
+                let mut problem = Diagnostic::error(format!("Not a choice for `{key}`"))
+                    .detail(format!("\"{text}\" is none of {}.", choices.join(", ")));
+                problem.hint = meant(&text, choices.iter().copied());
+                Err(problem)
             }
             Kind::Duration => match parse_duration(&text) {
                 Some(seconds) => Ok(Value::Int(seconds)),
-                None => Err(wrong(in_words(kind))),
+                None => Err(wrong()),
             },
             Kind::Address => self.parse_address(text),
-            Kind::Content | Kind::List(_) | Kind::Map(_) => Err(wrong(in_words(kind))),
+            Kind::Content | Kind::List(_) | Kind::Map(_) => Err(wrong()),
         }
     }
 
-    fn parse_address(&self, text: String) -> Result<Value, (String, String, Option<String>)> {
+    fn parse_address(&self, text: String) -> Result<Value, Diagnostic> {
         if text.parse::<Address>().is_ok_and(|address| self.declared.contains(&address)) {
             return Ok(Value::Text(text));
         }
         let names: Vec<String> = self.declared.iter().map(ToString::to_string).collect();
-        let near = nearest(&text, names.iter().map(String::as_str))
-            .map(|near| format!("did you mean \"{near}\"?"));
-        Err((
-            "Reference to nothing".into(),
-            format!("`{text}` is not a resource of this stack."),
-            near,
-        ))
+        let detail = format!("`{text}` is not a resource of this stack.");
+        let mut problem = Diagnostic::nothing_there(&text, detail);
+        problem.hint = meant(&text, names.iter().map(String::as_str));
+        Err(problem)
     }
 
     fn outputs(&mut self) -> Vec<StackOutput> {
@@ -405,6 +415,11 @@ impl Reader<'_> {
         }
         checks
     }
+}
+
+/// The hint for a text that is nearly another one, as TOML has it.
+fn meant<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    nearest(text, known).map(|near| format!("did you mean \"{near}\"?"))
 }
 
 /// A value that waits, with the secrets in it kept in mind: what stands there now may hold them already.

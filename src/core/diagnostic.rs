@@ -50,6 +50,8 @@ pub struct Diagnostic {
     pub at: Option<Span>,
     /// The line, from 1, of the text that was rendered for what stands at `at`.
     pub rendered_line: Option<u32>,
+    /// The address, or the name behind it, that was referred to in vain.
+    pub sought: Option<String>,
 }
 
 impl Diagnostic {
@@ -63,6 +65,7 @@ impl Diagnostic {
             hint: None,
             at: None,
             rendered_line: None,
+            sought: None,
         }
     }
 
@@ -98,6 +101,13 @@ impl Diagnostic {
     pub fn on_rendered_line(mut self, line: u32) -> Self {
         self.rendered_line = Some(line);
         self
+    }
+
+    /// An error for a reference to what the stack does not have.
+    #[must_use]
+    pub fn nothing_there(sought: &str, detail: impl Into<String>) -> Self {
+        let problem = Self::error("Reference to nothing").detail(detail);
+        Self { sought: Some(sought.to_owned()), ..problem }
     }
 
     /// Tells whether this stops ipai.

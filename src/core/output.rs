@@ -119,11 +119,12 @@ impl HostValue {
         let pointer = fields.required_text("pointer");
         fields.finish();
         let ((host, at), (file, place), (pointer, _)) = (host?, file?, pointer?);
-        let host = host.parse().ok().filter(|address| addresses.contains(address));
-        if host.is_none() {
-            let problem = Diagnostic::error("Reference to nothing");
-            problems.push(problem.detail("`host` is not a resource of this stack.").at(&at));
+        let found = host.parse().ok().filter(|address| addresses.contains(address));
+        if found.is_none() {
+            let detail = format!("`{host}` is not a resource of this stack.");
+            problems.push(Diagnostic::nothing_there(&host, detail).at(&at));
         }
+        let host = found;
         if !file.starts_with('/') {
             problems.push(Diagnostic::error("Not an absolute path").at(&place));
         }

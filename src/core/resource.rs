@@ -47,6 +47,14 @@ pub trait ResourceType: Send + Sync {
     fn openings(&self, _attributes: &Attributes) -> Vec<crate::exposure::Opening> {
         Vec::new()
     }
+    /// The part of a content that people wrote, where ipai adds to it.
+    fn written<'t>(&self, _attribute: &str, text: &'t str) -> &'t str {
+        text
+    }
+    /// The services that it runs, behind the name of their project; none while that is not known, and where it runs none.
+    fn services(&self, _attributes: &Attributes) -> Option<(String, BTreeSet<String>)> {
+        None
+    }
     /// Whether its openings cannot be told, because what they stand in is known after apply alone.
     fn hides_openings(&self, _attributes: &Attributes) -> bool {
         false

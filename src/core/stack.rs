@@ -29,6 +29,8 @@ pub struct Stack {
     pub secrets: BTreeMap<String, SecretDeclaration>,
     /// Resources in the order of their addresses.
     pub resources: Vec<Declared>,
+    /// The names of those whose type is unknown, which is an error: that something refers to one is none of its own.
+    pub unread: BTreeSet<String>,
     /// Health checks by name, not yet rendered.
     pub checks: BTreeMap<String, (Span, Table)>,
     /// What it hands over to others, by name, not yet rendered.
@@ -166,7 +168,7 @@ fn read(
     let outputs = read_named(&root, "output", problems);
     let kept =
         section(&root, "backup", problems).map(|(header, table)| (header.clone(), table.clone()));
-    let mut resources = read_resources(root, types, problems);
+    let (mut resources, unread) = read_resources(root, types, problems);
     let (name, description) = identity?;
     if environment.is_some_and(|env| !is_name(env) || env.contains("--")) {
         let detail = "An environment's name is lower-case letters, digits, `-` and `_`, without `--`; it becomes part of every marker.";
@@ -186,6 +188,7 @@ fn read(
         ssh,
         secrets,
         resources,
+        unread,
         checks,
         outputs,
         backup,
@@ -423,8 +426,12 @@ fn read_named(
 }
 
 /// Takes the tables out of `root`: a large stack exists once while it is read.
-fn read_resources(root: Table, types: &Types, problems: &mut Vec<Diagnostic>) -> Vec<Declared> {
-    let mut resources = Vec::new();
+fn read_resources(
+    root: Table,
+    types: &Types,
+    problems: &mut Vec<Diagnostic>,
+) -> (Vec<Declared>, BTreeSet<String>) {
+    let (mut resources, mut unread) = (Vec::new(), BTreeSet::new());
     let providers: BTreeSet<&str> = types.iter().map(|t| t.provider()).collect();
     for (provider, entry) in root {
         if SECTIONS.contains(&provider.as_str()) {
@@ -433,13 +440,23 @@ fn read_resources(root: Table, types: &Types, problems: &mut Vec<Diagnostic>) ->
         if !providers.contains(provider.as_str()) {
             let known = SECTIONS.into_iter().chain(providers.iter().copied());
             problems.push(unknown_key(&provider, "A stack", known, &entry.key));
+            if let Data::Table(kinds) = entry.node.data {
+                kinds.iter().for_each(|(_, entry)| note_names(&entry.node, &mut unread));
+            }
             continue;
         }
         if let Some(table) = take_table(&provider, entry.node, problems) {
-            read_provider(&provider, table, types, problems, &mut resources);
+            read_provider(&provider, table, types, problems, (&mut resources, &mut unread));
         }
     }
-    resources
+    (resources, unread)
+}
+
+/// Notes the names of resources whose type is none.
+fn note_names(kind: &Node, unread: &mut BTreeSet<String>) {
+    if let Data::Table(table) = &kind.data {
+        unread.extend(table.iter().map(|(name, _)| name.clone()));
+    }
 }
 
 fn read_provider(
@@ -447,13 +464,14 @@ fn read_provider(
     table: Table,
     types: &Types,
     problems: &mut Vec<Diagnostic>,
-    resources: &mut Vec<Declared>,
+    (resources, unread): (&mut Vec<Declared>, &mut BTreeSet<String>),
 ) {
     let kinds: Vec<&str> =
         types.iter().filter(|t| t.provider() == provider).map(|t| t.name()).collect();
     for (kind, entry) in table {
         if !kinds.contains(&kind.as_str()) {
             problems.push(unknown_type(provider, &kind, &kinds, &entry.key));
+            note_names(&entry.node, unread);
             continue;
         }
         let Some(table) = take_table(&kind, entry.node, problems) else { continue };

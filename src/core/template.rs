@@ -197,9 +197,9 @@ impl Renderer {
             _ if name.contains('.') => "Reference to nothing",
             _ => "Undefined name",
         };
-        Diagnostic::error(summary)
-            .detail(format!("`{name}` is not defined in this stack."))
-            .hint(hint)
+        let problem =
+            Diagnostic::nothing_there(name, format!("`{name}` is not defined in this stack."));
+        Diagnostic { summary: summary.to_owned(), ..problem.hint(hint) }
     }
 
     /// The name that is nearest to a wrong one.

@@ -185,6 +185,16 @@ fn same_line(text: &str, place: usize) -> Option<usize> {
     words.starts_with('[').then_some(first + 1)
 }
 
+/// The line that this place is in with quotes around its value, where that has none.
+fn quoted(text: &str, place: usize) -> Option<String> {
+    let start = line_start(text, place);
+    let line = text.get(start..)?.lines().next()?;
+    let (key, value) = line.split_once('=').filter(|(key, _)| start + key.len() < place)?;
+    let (key, value) = (key.trim(), value.split('#').next()?.trim());
+    let plain = |c: char| c.is_alphanumeric() || " ._-/:@+".contains(c);
+    (!value.is_empty() && value.chars().all(plain)).then(|| format!("{key} = \"{value}\""))
+}
+
 fn syntax_error(
     file: &Arc<str>,
     text: &str,
@@ -193,13 +203,19 @@ fn syntax_error(
 ) -> Diagnostic {
     let mut message = error.message().lines().next().unwrap_or("invalid TOML").to_owned();
     let duplicate = is_duplicate(error);
-    let hint = if duplicate {
-        "every address and key may be written once; rename one of the two or merge them"
-    } else {
-        "see https://toml.io for the format; strings need quotes"
-    };
     let end = text.len();
     let range = error.span().map_or(end..end, |r| r.start.min(end)..r.end.min(end));
+    let unquoted = if duplicate { None } else { quoted(text, range.start) };
+    let hint = match unquoted {
+        Some(line) => {
+            message = "A text stands between quotes.".to_owned();
+            format!("write {line}")
+        }
+        None if duplicate => {
+            "every address and key may be written once; rename one of the two or merge them".into()
+        }
+        None => "see https://toml.io for the format; strings need quotes".into(),
+    };
     let first = || same_line(text, range.start);
     if let Some(line) = (duplicate && searched).then(first).flatten() {
         message = format!("The same table begins in line {line} already.");
@@ -242,6 +258,14 @@ mod tests {
         let (_, problems) = parse("s.toml", "a = \nb = 1\nc = [1,\n\n[x]\ny = 'z");
         assert!(problems.len() >= 2, "{problems:?}");
         assert!(problems.iter().all(|p| p.at.is_some()));
+    }
+
+    #[test]
+    fn a_text_without_quotes_is_shown_with_them() {
+        let hint = |text: &str| parse("s.toml", text).1[0].hint.clone().unwrap();
+        assert_eq!(hint("[a]\nregion = fra1 # near\n"), "write region = \"fra1\"");
+        assert_eq!(hint("mode = 0644\n"), "write mode = \"0644\"");
+        assert!(hint("region = fra\"1\n").contains("toml.io"));
     }
 
     #[test]

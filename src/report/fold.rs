@@ -112,6 +112,31 @@ mod tests {
     }
 
     #[test]
+    fn prose_beside_columns_goes_on_below_itself_or_further_left() {
+        let style = |width: usize| crate::report::Style {
+            width,
+            folds: true,
+            ..crate::report::Style::plain()
+        };
+        let prose = "reads droplets and firewalls, enough for a plan of this stack";
+        let wide = style(60).row("OK    token  ", prose);
+        assert_eq!(
+            wide,
+            format!(
+                "OK    token  reads droplets and firewalls, enough for a plan\n{:13}of this stack\n",
+                ""
+            )
+        );
+        let narrow = style(40).row("OK    DigitalOcean token    ", prose);
+        assert_eq!(
+            narrow,
+            "OK    DigitalOcean token\n        reads droplets and firewalls,\n        enough for a plan of this stack\n"
+        );
+        let piped = crate::report::Style::plain().row("OK    token  ", prose);
+        assert_eq!(piped, format!("OK    token  {prose}\n"));
+    }
+
+    #[test]
     fn nothing_is_lost_or_added_but_line_ends() {
         let text =
             "every word of  this: ipai is `kept as` it was, and in its order, whatever the width";

@@ -49,6 +49,29 @@ pub enum SecretsError {
 }
 
 impl SecretsError {
+    /// What went wrong, in a few words.
+    #[must_use]
+    pub fn title(&self) -> &'static str {
+        match self {
+            Self::Read { .. } => "Cannot read a file of secrets",
+            Self::Write { .. } | Self::ChangedMeanwhile { .. } | Self::Busy { .. } => {
+                "The secret file was not written"
+            }
+            Self::Malformed { .. } => "Not a secret file",
+            Self::Exists { .. } => "There is one already",
+            Self::BadName { .. } | Self::Reserved { .. } => "Not a name for a secret",
+            Self::NotFound { .. } => "No such secret",
+            Self::Empty { .. } => "An empty secret",
+            Self::NoRecipients { .. } => "A secret file without recipients",
+            Self::BadRecipient { .. } => "Not a recipient",
+            Self::NoIdentity { .. } | Self::BadIdentity { .. } => "No age identity",
+            Self::WrongIdentity { .. } => "Not one of the recipients",
+            Self::Damaged { .. } | Self::NotText { .. } => "A damaged secret",
+            Self::Encrypt { .. } => "Cannot encrypt",
+            Self::CannotGenerate { .. } => "Cannot make a secret",
+        }
+    }
+
     /// What to do about it, with commands that can be pasted.
     #[must_use]
     pub fn hint(&self) -> Option<String> {

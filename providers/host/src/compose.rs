@@ -1,6 +1,8 @@
 //! The resource type `host.compose`: a Compose project on a host.
 
 pub(crate) mod checks;
+mod lines;
+mod mistakes;
 pub(crate) mod ports;
 pub(crate) mod project;
 pub(crate) mod used_files;
@@ -145,6 +147,17 @@ impl ResourceType for ComposeType {
         attributes.get("content").is_some_and(Value::is_unknown)
     }
 
+    fn written<'t>(&self, _: &str, text: &'t str) -> &'t str {
+        // The last one is ipai's, whatever stands before it.
+        text.rfind(ADDED).map_or(text, |at| &text[..=at])
+    }
+
+    fn services(&self, attributes: &Attributes) -> Option<(String, BTreeSet<String>)> {
+        let content = checks::known(attributes)?;
+        let read = Project::read(&content, text(attributes, "directory")?).ok()?;
+        Some((text(attributes, "project")?.to_owned(), read.services.into_keys().collect()))
+    }
+
     fn home(&self) -> Option<&'static str> {
         Some("host")
     }
@@ -152,7 +165,8 @@ impl ResourceType for ComposeType {
     fn check(&self, draft: &mut Draft<'_>) {
         checks::attributes(draft);
         if let Some(project) = checks::content(draft) {
-            checks::services(draft, &project);
+            let misread = checks::mistakes(draft);
+            checks::services(draft, &project, misread);
             checks::on_change(draft, &project);
             checks::migrates(draft, &project);
         }
@@ -234,6 +248,9 @@ fn complete(draft: &mut Draft<'_>, files: &[&DesiredResource]) {
     }
 }
 
+/// What stands between the file that people wrote and the document that ipai adds.
+const ADDED: &str = "\n---\n# added by ipai:";
+
 fn append(text: &str, document: &str) -> String {
     let newline = if text.ends_with('\n') { "" } else { "\n" };
     format!("{text}{newline}---\n{document}")
@@ -251,7 +268,7 @@ fn labels(
     use std::fmt::Write as _;
     let quote = |text: &str| serde_json::Value::from(text).to_string();
     let mut document =
-        "# added by ipai: labels, and digests of the files that services use\n".to_owned();
+        format!("{} labels, and digests of the files that services use\n", &ADDED[5..]);
     let mut line = |indent: usize, key: &str, value: &str| {
         let space = if value.is_empty() { "" } else { " " };
         let value = if value.is_empty() { String::new() } else { quote(value) };

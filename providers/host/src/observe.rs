@@ -3,6 +3,7 @@
 pub(crate) mod answer;
 pub(crate) mod containers;
 mod recorded;
+mod remarks;
 pub(crate) mod report;
 pub(crate) mod script;
 pub(crate) mod services;

@@ -61,7 +61,7 @@ impl ResourceType for ServerType {
     }
 
     fn summary(&self) -> &'static str {
-        "A machine that exists already: ipai puts files and projects on it, and neither makes nor deletes it. Take them \
+        "A machine that exists already, for files and projects; it is neither made nor deleted. Take them \
          out of the stack and apply before the server itself goes out of the stack: what is left on it is not seen any more."
     }
 

@@ -6,10 +6,11 @@ use ipai_core::{Diagnostic, diagnostic};
 use super::super::{Outcome, Run, exit};
 
 /// A line for each.
-pub(super) fn list() -> String {
+pub(super) fn list(run: &Run<'_>) -> String {
     let line = |section: &Section| {
         let end = section.summary.find(['.', ':']).unwrap_or(section.summary.len());
-        format!("  {:26} {}.\n", section.header, &section.summary[..end])
+        let summary = format!("{}.", &section.summary[..end]);
+        run.output.row(&format!("  {:26} ", section.header), &summary)
     };
     SECTIONS.iter().map(line).collect()
 }

@@ -12,7 +12,7 @@ use ipai_core::{Diagnostic, Secret};
 use super::{Opened, choice, explain};
 use crate::cli::{Outcome, Run, exit};
 use crate::load::store_path;
-use crate::report::number;
+use crate::report::{diagnostics_json, json_text, number};
 use crate::secrets::audit::{reused, sightings, weakness};
 use crate::secrets::{Kind, Store, bcrypt_matches, public_key};
 use crate::vault::Known;
@@ -32,7 +32,7 @@ struct Audit<'a> {
     found: Vec<Diagnostic>,
 }
 
-pub(super) fn run(run: &Run<'_>) -> Outcome {
+pub(super) fn run(run: &Run<'_>, as_json: bool) -> Outcome {
     let choice = choice(run)?;
     let opened = Opened::open(run)?;
     let store = Store::load(&store_path(&choice)).map_err(|error| explain(run, &error))?;
@@ -44,7 +44,7 @@ pub(super) fn run(run: &Run<'_>) -> Outcome {
     audit.unused();
     audit.values();
     audit.in_the_clear();
-    Ok(audit.tell())
+    Ok(if as_json { audit.document() } else { audit.tell() })
 }
 
 impl Audit<'_> {
@@ -226,6 +226,19 @@ impl Audit<'_> {
         };
         files.retain(|file| !declared(file));
         files
+    }
+
+    fn document(self) -> u8 {
+        let code = if self.found.is_empty() { exit::OK } else { exit::ERROR };
+        let document = serde_json::json!({
+            "format_version": "1.0",
+            "secrets": self.known.len(),
+            "recipients": self.store.recipients().count(),
+            "diagnostics": diagnostics_json(&self.found, &self.opened.texts.sources),
+            "exit_code": code,
+        });
+        self.run.print(&format!("{}\n", json_text(&document, true)));
+        code
     }
 
     fn tell(self) -> u8 {

@@ -152,6 +152,11 @@ fn cannot(run: &Run<'_>, what: &str, error: &io::Error) -> Failed {
 async fn open_editor(run: &Run<'_>, scratch: &Scratch) -> Result<(), Failed> {
     let edges = run.edges;
     let editor = edges.variable("VISUAL").or_else(|| edges.variable("EDITOR"));
+    if editor.is_none() && !run.edges.can_ask {
+        let problem = Diagnostic::error("No terminal to edit at")
+            .detail("Neither VISUAL nor EDITOR names a program that needs none.");
+        return Err(run.problem(problem.hint(run.command("secrets set NAME < FILE"))));
+    }
     let editor = editor.unwrap_or_else(|| "vi".to_owned());
     let wrong = |detail: String| {
         let problem = Diagnostic::error("No editor").detail(detail);

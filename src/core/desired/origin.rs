@@ -58,8 +58,20 @@ fn line_range(template: &str, wanted: &str, line: usize) -> Option<std::ops::Ran
     match (same, equal.len()) {
         (Some(index), _) => Some(equal.swap_remove(index).1),
         (None, 1) => equal.pop().map(|(_, range)| range),
+        (None, 0) => like(template, wanted, line),
         _ => None,
     }
+}
+
+/// The line at the same number, when it holds an expression and what stands around that is as it was rendered.
+fn like(template: &str, wanted: &str, line: usize) -> Option<std::ops::Range<usize>> {
+    let start: usize = template.split_inclusive('\n').take(line - 1).map(str::len).sum();
+    let text = template.get(start..)?.lines().next()?;
+    let (before, rest) = text.split_once("{{")?;
+    let (_, after) = rest.rsplit_once("}}")?;
+    let indent = text.len() - text.trim_start().len();
+    let fits = !before.trim().is_empty() && wanted.starts_with(before) && wanted.ends_with(after);
+    fits.then(|| start + indent..start + text.len())
 }
 
 #[cfg(test)]
@@ -73,5 +85,8 @@ mod tests {
         assert_eq!(line_range(template, "  b: [", 2), None, "two lines look like it");
         assert_eq!(line_range(template, "a: 1", 7), Some(0..4));
         assert_eq!(line_range(template, "b: secret", 2), None, "made by the template");
+        let template = "a: 1\n  image: caddy:{{ var.v }}\nx: {{ var.x }}\n";
+        assert_eq!(line_range(template, "  image: caddy:2", 2), Some(7..31));
+        assert_eq!(line_range(template, "  image: caddy:2", 3), None, "another line");
     }
 }

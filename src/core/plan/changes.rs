@@ -1,6 +1,7 @@
 //! How the attributes of one resource change, and what of it may be shown.
 
 use super::{AttributeChange, Shown};
+use crate::resource::ResourceType;
 use crate::text_diff;
 use crate::value::{Content, Value};
 
@@ -22,6 +23,23 @@ pub(super) fn compare_values(
         }
     } else if !agree(live, Some(wanted)) {
         changes.push(change(name, live, Some(wanted), forces));
+    }
+}
+
+/// Shows of a changed content only what people wrote, where that changed.
+pub(super) fn show_written(
+    kind: &dyn ResourceType,
+    name: &str,
+    (live, wanted): (Option<&Value>, &Value),
+    changes: &mut [AttributeChange],
+) {
+    let Some(change) = changes.last_mut().filter(|change| change.diff.is_some()) else { return };
+    let text = |value: &Value| value.as_content()?.text.clone();
+    let (Some(before), Some(after)) = (live.and_then(text), text(wanted)) else { return };
+    let (before, after) = (kind.written(name, before.expose()), kind.written(name, after.expose()));
+    if change.name == name && before != after {
+        let (live, desired) = (format!("live/{name}"), format!("desired/{name}"));
+        change.diff = text_diff::unified(before, after, &live, &desired);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::changes::{change, compare_values, in_brief};
+use super::changes::{change, compare_values, in_brief, show_written};
 use super::conflicts::{Strangers, takes_a_new_place};
 use super::{Action, Conflict, Note, Plan, Reason, Verb};
 use crate::address::Address;
@@ -163,13 +163,9 @@ impl<'a> Planner<'a> {
                 Change::Birth | Change::Local => continue,
             };
             if let Some(wanted) = resource.attributes.get(attribute.name) {
-                compare_values(
-                    attribute.name,
-                    live.attributes.get(attribute.name),
-                    wanted,
-                    forces,
-                    &mut changes,
-                );
+                let (name, live) = (attribute.name, live.attributes.get(attribute.name));
+                compare_values(name, live, wanted, forces, &mut changes);
+                show_written(kind, name, (live, wanted), &mut changes);
             }
         }
         changes.shrink_to_fit();

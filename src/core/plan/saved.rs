@@ -64,7 +64,9 @@ impl SavedPlan {
         let header: serde_json::Value = serde_json::from_str(text).map_err(|error| {
             let (summary, detail) = match error.is_eof() {
                 true => (CUT_SHORT, format!("It ends in the middle: {error}.")),
-                false => ("Not a plan file", error.to_string()),
+                false => {
+                    ("Not a plan file", format!("It is no JSON, as saved plans are: {error}."))
+                }
             };
             Diagnostic::error(summary).detail(detail).hint(again)
         })?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use ipai_core::image::{ImageName, pinned};
-use ipai_core::{DesiredResource, Diagnostic, Draft, Value};
+use ipai_core::{Attributes, DesiredResource, Diagnostic, Draft, Value};
 
 use super::project::{Project, Service};
 use super::used_files::Digests;
@@ -44,7 +44,12 @@ pub(crate) fn is_project(text: &str) -> bool {
 
 /// The content's text, when it is known already.
 pub(super) fn known_content(draft: &Draft<'_>) -> Option<String> {
-    let content = draft.resource.attributes.get("content").and_then(Value::as_content)?;
+    known(&draft.resource.attributes)
+}
+
+/// The same of attributes.
+pub(super) fn known(attributes: &Attributes) -> Option<String> {
+    let content = attributes.get("content").and_then(Value::as_content)?;
     content.text.as_ref().map(|text| text.expose().to_owned())
 }
 
@@ -61,8 +66,23 @@ pub(super) fn content(draft: &mut Draft<'_>) -> Option<Project> {
     }
 }
 
+/// Complains of what Compose would refuse; tells whether there is any error.
+pub(super) fn mistakes(draft: &mut Draft<'_>) -> bool {
+    let Some(text) = known_content(draft) else { return false };
+    // What cannot be read was reported.
+    let Ok(root) = super::yaml::read(&text) else { return false };
+    let found = super::mistakes::find(&root, &text);
+    let any = ipai_core::diagnostic::any_error(&found);
+    found.into_iter().for_each(|problem| draft.error("content", problem));
+    any
+}
+
 /// Checks that every service says what it runs, and in which version.
-pub(super) fn services(draft: &mut Draft<'_>, project: &Project) {
+/// What is missing where something is misspelled may be just that.
+pub(super) fn services(draft: &mut Draft<'_>, project: &Project, misread: bool) {
+    if misread {
+        return;
+    }
     if project.services.is_empty() {
         let problem = Diagnostic::error("A Compose file without services")
             .hint("begin it with `services:` and at least one service");

@@ -49,6 +49,9 @@ fn plain(message: &str) -> String {
     let message = message.split(" at line ").next().unwrap_or(message);
     match message {
         text if text.starts_with("cannot deserialize null") => "a key is missing here".into(),
+        text if text.starts_with("duplicate mapping key") => {
+            "this key is there twice in the same mapping".into()
+        }
         text => text.to_owned(),
     }
 }

@@ -15,7 +15,7 @@ use ipai_core::{
 
 use super::answer::{Answer, Docker, Stat};
 use super::containers::Container;
-use super::{content_of, path_of, script, services};
+use super::{content_of, path_of, remarks, script, services};
 use crate::compose::{self, SERVICES, file_path};
 use crate::deploy::postgres::OtherMajor;
 use crate::file::mode::{Mode, owner_like};
@@ -45,6 +45,8 @@ impl Report<'_> {
         self.wanted_projects(containers, &mut live);
         self.other_projects(containers, &mut live);
         self.foreign_containers(containers, &mut live);
+        live.notes.extend(remarks::gone_back(self, &live));
+        live.notes.extend(remarks::taken_down(&live));
         Ok(live)
     }
 

@@ -146,10 +146,11 @@ pub(crate) async fn a_broken_file_changes_nothing() {
     let world = World::new().await;
     world.apply(&usual()).await.unwrap();
     let (before, yaml) = (world.containers(), world.read("/opt/ipai/ops/compose.yaml"));
-    let broken = YAML.replace("depends_on:\n      init", "depends_on:\n      nobody");
+    let broken =
+        YAML.replace("    restart: \"no\"\n", "    restart: \"no\"\n    depends_on: [app]\n");
     let error = world.apply(&stack(plain(&broken), "one\n", "A=1\n")).await.unwrap_err();
     assert_eq!(error.attempted, "check the Compose file");
-    assert!(error.cause.contains("nobody"), "{error}");
+    assert!(error.cause.contains("cycle"), "{error}");
     assert_eq!(world.containers(), before);
     assert_eq!(world.read("/opt/ipai/ops/compose.yaml"), yaml);
 }
