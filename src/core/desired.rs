@@ -92,7 +92,7 @@ pub fn compile(inputs: &Inputs<'_>) -> (DesiredState, Vec<Diagnostic>) {
 /// the first part of an address that nothing has.
 fn follows(problem: &Diagnostic, inputs: &Inputs<'_>) -> bool {
     let unread = &inputs.stack.unread;
-    let Some(sought) = problem.sought.as_deref().filter(|_| !unread.is_empty()) else {
+    let Some(sought) = problem.sought().filter(|_| !unread.is_empty()) else {
         return false;
     };
     let mut parts = sought.split('.');

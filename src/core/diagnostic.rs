@@ -48,6 +48,13 @@ pub struct Diagnostic {
     pub hint: Option<String>,
     /// Where, when a file is at fault.
     pub at: Option<Span>,
+    /// What few diagnostics say; on the heap, because errors are handed on by value.
+    pub trail: Option<Box<Trail>>,
+}
+
+/// Where a diagnostic leads to, for those that work on it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trail {
     /// The line, from 1, of the text that was rendered for what stands at `at`.
     pub rendered_line: Option<u32>,
     /// The address, or the name behind it, that was referred to in vain.
@@ -64,8 +71,7 @@ impl Diagnostic {
             detail: None,
             hint: None,
             at: None,
-            rendered_line: None,
-            sought: None,
+            trail: None,
         }
     }
 
@@ -99,15 +105,28 @@ impl Diagnostic {
     /// Says on which line of a rendered text it is, from 1; the line is then sought in the template.
     #[must_use]
     pub fn on_rendered_line(mut self, line: u32) -> Self {
-        self.rendered_line = Some(line);
+        self.trail.get_or_insert_default().rendered_line = Some(line);
         self
     }
 
     /// An error for a reference to what the stack does not have.
     #[must_use]
     pub fn nothing_there(sought: &str, detail: impl Into<String>) -> Self {
-        let problem = Self::error("Reference to nothing").detail(detail);
-        Self { sought: Some(sought.to_owned()), ..problem }
+        let mut problem = Self::error("Reference to nothing").detail(detail);
+        problem.trail.get_or_insert_default().sought = Some(sought.to_owned());
+        problem
+    }
+
+    /// The line of the rendered text, if that is known.
+    #[must_use]
+    pub fn rendered_line(&self) -> Option<u32> {
+        self.trail.as_ref()?.rendered_line
+    }
+
+    /// What was referred to in vain.
+    #[must_use]
+    pub fn sought(&self) -> Option<&str> {
+        self.trail.as_ref()?.sought.as_deref()
     }
 
     /// Tells whether this stops ipai.

@@ -17,7 +17,7 @@ pub(super) fn point_into_templates(
     files: &BTreeMap<String, String>,
 ) {
     for problem in problems {
-        let (Some(line), Some(at)) = (problem.rendered_line, &problem.at) else { continue };
+        let (Some(line), Some(at)) = (problem.rendered_line(), &problem.at) else { continue };
         let Ok(line) = usize::try_from(line) else { continue };
         if let Some(span) = template_line(line, at, resource, declared, files) {
             problem.at = Some(span);

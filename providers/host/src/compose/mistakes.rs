@@ -110,12 +110,10 @@ impl<'a> Names<'a> {
         }
         for (key, known) in &self.rest {
             let used = if *key == "volumes" { volumes(body) } else { listed(body.get(*key)) };
-            let unknown = |name: &String| {
-                !known.contains(name.as_str())
-                    && !name.contains('$')
-                    && !(*key == "networks" && name == "default")
-            };
-            for name in used.into_iter().filter(unknown) {
+            // Every project has a network of this name; what holds a variable is known to Compose alone.
+            let implied = |name: &str| *key == "networks" && name == "default";
+            let is_there = |name: &str| known.contains(name) || name.contains('$') || implied(name);
+            for name in used.into_iter().filter(|name| !is_there(name)) {
                 let one = key.trim_end_matches('s');
                 let near = nearest(&name, known.iter().copied());
                 let hint = match near {

@@ -4,7 +4,7 @@ use crate::compose::yaml;
 /// Each mistake as `line summary (hint)`.
 fn mistakes(text: &str) -> Vec<String> {
     let found = find(&yaml::read(text).unwrap(), text);
-    let line = |problem: &ipai_core::Diagnostic| problem.rendered_line.map_or(0, |line| line);
+    let line = |problem: &ipai_core::Diagnostic| problem.rendered_line().map_or(0, |line| line);
     let shown = |problem: ipai_core::Diagnostic| {
         let sign = if problem.is_error() { "" } else { "warning: " };
         let hint = problem.hint.clone().unwrap_or_default();
