@@ -191,18 +191,17 @@ fn assignment(text: &str) -> Result<(String, String), String> {
 /// Runs ipai with these arguments; gives the exit code.
 #[must_use]
 pub fn run(arguments: impl IntoIterator<Item = OsString>, edges: &Edges) -> u8 {
-    let commands = command(edges);
-    let words = match spelling::usual(arguments.into_iter().collect(), &commands, edges) {
+    let mut commands = command(edges);
+    let typed: Vec<OsString> = arguments.into_iter().collect();
+    let words = match spelling::usual(typed.clone(), &commands, edges) {
         Ok(words) => words,
         Err(problem) => {
+            tell_programs((&typed, &commands), &problem, exit::ERROR);
             let _ = writeln!(std::io::stderr().lock(), "error: {problem}");
             return exit::ERROR;
         }
     };
-    let programs = reading_along(&words, &commands);
-    let verb = words.iter().find_map(|word| commands.find_subcommand(word));
-    let verb = verb.map(|command| command.get_name().to_owned());
-    let matches = commands.try_get_matches_from(words);
+    let matches = commands.try_get_matches_from_mut(words.clone());
     let read = |matches: &ArgMatches| Arguments::from_arg_matches(matches);
     let (mut parsed, asked) = match matches.and_then(|found| Ok((read(&found)?, Asked::of(&found))))
     {
@@ -210,13 +209,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, edges: &Edges) -> u8 {
         Err(error) => {
             // Help and version are answers; everything else is a usage error, and never 2: that would read as "changes".
             let code = if error.use_stderr() { exit::ERROR } else { exit::OK };
-            if let Some(streams) = programs.filter(|_| error.use_stderr()) {
-                let told = failure::of_usage(&error.render().to_string(), code, streams);
-                let _ = std::io::stdout().lock().write_all(told.as_bytes());
+            if error.use_stderr() {
+                tell_programs((&words, &commands), &error.render().to_string(), code);
             }
             let _ = error.print();
             if error.use_stderr() {
-                let added = spelling::added(verb.as_deref(), edges);
+                let verb = spelling::verb(&words, &commands).map(clap::Command::get_name);
+                let added = spelling::added(verb, edges);
                 let _ = std::io::stderr().lock().write_all(added.as_bytes());
             }
             return code;
@@ -270,17 +269,26 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, edges: &Edges) -> u8 {
     code
 }
 
+/// Says why words could not be parsed to a program that reads along.
+fn tell_programs((words, commands): (&[OsString], &clap::Command), text: &str, code: u8) {
+    if let Some(streams) = reading_along(words, commands) {
+        let told = failure::of_usage(text, code, streams);
+        let _ = std::io::stdout().lock().write_all(told.as_bytes());
+    }
+}
+
 /// Whether words that may not parse ask for JSON, and then whether for a stream of messages.
 fn reading_along(words: &[OsString], commands: &clap::Command) -> Option<bool> {
+    let command = spelling::verb(words, commands);
     let words: Vec<&str> =
         words.iter().take_while(|word| *word != "--").filter_map(|word| word.to_str()).collect();
     let said = |pair: &[&str]| matches!(pair, ["--format" | "-o", "json"]);
-    let json = words.iter().any(|word| ["--json", "--format=json", "-ojson"].contains(word));
-    let command = words.iter().find_map(|word| commands.find_subcommand(word));
-    let asks = |command: &clap::Command| {
+    let asks = |word: &&str| ["--json", "-json", "--format=json", "-ojson"].contains(word);
+    let streams = |command: &clap::Command| {
         command.get_arguments().any(|argument| argument.get_id() == "auto_approve")
     };
-    (json || words.windows(2).any(said)).then(|| command.is_some_and(asks))
+    let json = words.iter().any(asks) || words.windows(2).any(said);
+    json.then(|| command.is_some_and(streams))
 }
 
 /// The commands; their help and their refusals keep to what the surroundings say about colour, as everything else does.

@@ -249,6 +249,9 @@ pub(crate) fn overlays(folder: &Path) -> Vec<String> {
     found
 }
 
+/// How many files of a folder are held against a name that none of them has.
+const MOST_NAMES: usize = 1_000;
+
 fn read_named_files(
     folder: &Path,
     named: &BTreeMap<String, Span>,
@@ -282,11 +285,22 @@ fn read_named_files(
             Err(error) => {
                 let detail =
                     format!("{} cannot be read as text: {error}", within(folder, name).display());
-                problems.push(Diagnostic::error("Missing file").detail(detail).at(span));
+                let mut problem = Diagnostic::error("Missing file").detail(detail).at(span);
+                problem.hint = file_like(folder, name).map(|near| format!("did you mean {near}?"));
+                problems.push(problem);
             }
         }
     }
     files
+}
+
+/// The file in the same folder with the name that is nearest.
+fn file_like(folder: &Path, name: &str) -> Option<String> {
+    let parent = Path::new(name).parent()?;
+    let entries = std::fs::read_dir(within(folder, parent)).ok()?.flatten().take(MOST_NAMES);
+    let names = entries.map(|entry| parent.join(entry.file_name()).to_string_lossy().into_owned());
+    let names: Vec<String> = names.collect();
+    diagnostic::nearest(name, names.iter().map(String::as_str)).map(str::to_owned)
 }
 
 /// Where a name really leads, if that is outside of the folder: a stack that somebody else wrote must not put a file of
@@ -311,6 +325,13 @@ fn read_keys(
             .detail(format!("`{name}` holds no key in line {}.", lines.join(", ")))
             .hint("a line is what a file such as ~/.ssh/id_ed25519.pub holds; remarks begin with #")
             .at(span);
+        problems.push(problem);
+    }
+    let asked = files.iter().find(|(_, text)| text.contains("ssh.authorized_keys"));
+    if let (None, Some((name, _))) = (&stack.ssh.authorized_keys, asked) {
+        let problem = Diagnostic::warning("Nobody could log in")
+            .detail(format!("`{name}` puts `ssh.authorized_keys` on new hosts, and the stack names no such file."))
+            .hint("[ssh]\nauthorized_keys = \"authorized_keys\"");
         problems.push(problem);
     }
     keys.extend(choice.sandbox.iter().map(|sandbox| sandbox.public_key.clone()));

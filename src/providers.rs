@@ -8,6 +8,7 @@ pub use ipai_cloudflare::ZoneRecord;
 use ipai_cloudflare::{
     CloudflareExecutor, CloudflareLock, CloudflareObserver, CloudflareProbe, Connection,
 };
+use ipai_core::called::called;
 use ipai_core::checkup::Probe;
 use ipai_core::lock::LockStore;
 use ipai_core::release::Releases;
@@ -142,10 +143,11 @@ fn uses(loaded: &Loaded, provider: &str) -> bool {
 }
 
 /// Why a token is needed, most often.
-const IN_THE_STACK: &str = "The stack has resources there, at the provider";
+const IN_THE_STACK: &str = "The stack wants resources there";
 
 /// Takes a token from the first of these variables; `needed` says why its absence is a problem, if it is.
 fn token(
+    vendor: &str,
     needed: Option<&str>,
     names: &[&str],
     advice: &str,
@@ -155,7 +157,10 @@ fn token(
     let found = names.iter().find_map(|name| edges.variable(name));
     if let Some(why) = needed.filter(|_| found.is_none()) {
         let detail = format!("{why}, and {} is not set.", names.join(" or "));
-        problems.push(Diagnostic::error("No token").detail(detail).hint(advice));
+        let here = called("--sandbox plan");
+        let hint = format!("{advice}\nto try without an account, on this machine: {here}");
+        problems
+            .push(Diagnostic::error(format!("No token for {vendor}")).detail(detail).hint(hint));
     }
     found.map(|text| Secret::new(text.trim().to_owned()))
 }
@@ -175,6 +180,7 @@ fn digitalocean(
     let names = ["DIGITALOCEAN_TOKEN", "DIGITALOCEAN_ACCESS_TOKEN"];
     let advice = "export DIGITALOCEAN_TOKEN=…; make one at https://cloud.digitalocean.com/account/api/tokens with read access to droplets, firewalls, tags and what else the stack has for plan, and full access to them for apply";
     let mut settings = ipai_digitalocean::Settings::new(token(
+        "DigitalOcean",
         uses(loaded, "digitalocean").then_some(IN_THE_STACK),
         &names,
         advice,
@@ -218,7 +224,8 @@ fn cloudflare(
         }
         None => {
             let advice = "export CLOUDFLARE_API_TOKEN=…; make one at https://dash.cloudflare.com/profile/api-tokens with Zone:Read and DNS:Edit on the zone (DNS:Read is enough for plan)";
-            let token = token(needed, &["CLOUDFLARE_API_TOKEN"], advice, edges, problems)?;
+            let token =
+                token("Cloudflare", needed, &["CLOUDFLARE_API_TOKEN"], advice, edges, problems)?;
             let mut settings = ipai_cloudflare::Settings::new(token);
             if let Some(url) = edges.variable("CLOUDFLARE_BASE_URL") {
                 settings.base_url = url;

@@ -58,6 +58,10 @@ pub struct Sandbox {
 /// The private key with which ipai logs in on sandbox hosts.
 pub const CLIENT_KEY: &str = "id_ed25519";
 const SERVING: &str = "serve.json";
+/// Says who uses the sandbox, for those who wait.
+const HOLDER: &str = "holder";
+/// How long a wait for another command says nothing.
+const SILENCE: Duration = Duration::from_millis(700);
 /// How long another command may hold the sandbox before this one gives up.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -99,6 +103,26 @@ pub fn prepare(folder: &Path, kind: Kind) -> io::Result<SandboxAccess> {
     Ok(SandboxAccess { folder: folder.to_owned(), public_key, user })
 }
 
+/// This process in words: `ipai logs caddy` (process 123). What its options hold is nobody's business.
+fn holding() -> String {
+    let valued = ["-C", "--chdir", "--env", "--var", "--token-file", "--log-file", "--color"];
+    let (mut words, mut skip) = (vec!["ipai".to_owned()], false);
+    for word in std::env::args().skip(1) {
+        if !skip && !word.starts_with('-') && words.len() < 3 {
+            words.push(word.clone());
+        }
+        skip = valued.contains(&word.as_str());
+    }
+    format!("`{}` (process {})", words.join(" "), std::process::id())
+}
+
+/// Who uses the sandbox, as it says itself.
+fn holder(folder: &Path) -> String {
+    let text = crate::text_file::read(&folder.join(HOLDER)).unwrap_or_default();
+    let line = text.lines().next().map(|line| crate::report::one_line(line).into_owned());
+    line.filter(|line| !line.is_empty()).unwrap_or_else(|| "another ipai command".to_owned())
+}
+
 fn write_private(path: &Path, text: &str) -> io::Result<()> {
     let mut file =
         File::options().write(true).create(true).truncate(true).mode(0o600).open(path)?;
@@ -118,7 +142,8 @@ impl Sandbox {
         edges: &Edges,
     ) -> io::Result<Self> {
         let lock = File::options().create(true).append(true).open(folder.join("lock"))?;
-        let deadline = tokio::time::Instant::now() + PATIENCE;
+        let begun = tokio::time::Instant::now();
+        let (deadline, mut told) = (begun + PATIENCE, false);
         while lock.try_lock().is_err() {
             if let Some(addresses) = serving(folder) {
                 return Ok(Self {
@@ -130,9 +155,15 @@ impl Sandbox {
                     _lock: None,
                 });
             }
+            if !told && begun.elapsed() > SILENCE {
+                told = true;
+                let who = holder(folder);
+                crate::bars::say(&format!("Waiting for {who}, which uses this sandbox."));
+            }
             if tokio::time::Instant::now() > deadline {
                 let text = format!(
-                    "another ipai command has been using the sandbox in {} for {} seconds",
+                    "{} has been using the sandbox in {} for {} seconds",
+                    holder(folder),
                     folder.display(),
                     PATIENCE.as_secs()
                 );
@@ -140,8 +171,9 @@ impl Sandbox {
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        // Whoever left this behind no longer holds the lock.
+        // Whoever left these behind no longer holds the lock.
         let _ = fs::remove_file(folder.join(SERVING));
+        let _ = fs::write(folder.join(HOLDER), holding());
         let hosts = Played::start(folder, kind, edges).await?;
         let ssh_port = hosts.ssh_port;
         let simulator = Simulator::start(Options {

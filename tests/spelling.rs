@@ -51,3 +51,22 @@ fn the_stacks_file_and_the_form_are_named_as_with_kubectl() {
     let broken: Ran = broken.env("IPAI_CLI_ARGS", "'").output().unwrap().into();
     broken.expect(1).says("IPAI_CLI_ARGS: a quote is not closed");
 }
+
+#[test]
+fn what_other_tools_call_otherwise_is_answered_with_ipais_own() {
+    let world = World::new();
+    for (words, own) in [
+        (&["stop"][..], "ipai down"),
+        (&["get", "secrets"], "ipai status"),
+        (&["rollout", "undo"], "ipai rollback"),
+        (&["compose", "up", "-d"], "ipai up"),
+        (&["destroy", "-target", "host.file.env"], "take the resource out of the stack"),
+        (&["plan", "--debug"], "IPAI_LOG=debug"),
+    ] {
+        world.run(words).expect(1).says(own);
+    }
+    world.run(&["lock"]).expect(0).says("Nobody holds the stack's lock");
+    world.run(&["secrets", "--json"]).expect(0).says("\"api_key\"");
+    let told = world.run(&["stop", "--json"]).expect(1);
+    assert!(told.out.contains("ipai down"), "{}", told.out);
+}

@@ -88,7 +88,7 @@ fn import_dns_needs_no_stack_and_only_reads() {
     };
     world.cloud().clear_log();
     let some = import(&["example.com", "--type", "a", "--type", "MX"]).expect(0);
-    let toml: toml::Table = some.says("3 records.").out.parse().unwrap();
+    let toml: toml::Table = some.says("3 records, ").out.parse().unwrap();
     let records = toml["cloudflare"]["dns_record"].as_table().unwrap();
     assert_eq!(records.keys().collect::<Vec<_>>(), ["apex", "chat", "old"]);
     assert_eq!(records["chat"]["proxied"].as_bool(), Some(true));
@@ -145,6 +145,7 @@ fn typed(program: &Command, answers: &str) -> Ran {
     );
     let mut shell = Command::new("sh");
     shell.args(["-c", &line]).env_clear();
+    program.get_current_dir().map(|folder| shell.current_dir(folder));
     shell.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
     shell.env("TERM", "dumb").output().unwrap().into()
 }
@@ -153,13 +154,47 @@ fn typed(program: &Command, answers: &str) -> Ran {
 fn init_asks_a_person_for_what_was_not_said_and_asks_again() {
     let scratch = tempfile::TempDir::new().unwrap();
     let mut init = ipai(scratch.path());
-    init.arg("-C").arg(scratch.path()).arg("init");
+    init.current_dir(scratch.path()).arg("init");
     let ran = typed(&init, "No Name\\nteam\\nops\\nno domain\\nexample.org\\n").expect(0);
     ran.says("Not a stack name").says("Not a domain").says("Made the stack `team`");
     let text = std::fs::read_to_string(scratch.path().join("team/stack.toml")).unwrap();
     assert!(text.contains("name = \"team\"") && text.contains("domain = \"example.org\""));
     let silent: Ran = init.output().unwrap().into();
     silent.expect(1).says("nobody can be asked here").says("ipai init stacks/web");
+}
+
+#[test]
+fn the_folder_of_a_new_stack_may_be_named_as_any_stacks_is() {
+    let scratch = tempfile::TempDir::new().unwrap();
+    let run = |words: &[&str]| -> Ran {
+        ipai(scratch.path()).current_dir(scratch.path()).args(words).output().unwrap().into()
+    };
+    run(&["-C", "web", "init", "--domain", "example.org"]).expect(0).says("ipai -C web --sandbox");
+    assert!(scratch.path().join("web/.gitignore").exists());
+    run(&["-C", "web", "--sandbox", "validate"]).expect(0).says("`web` is valid");
+    let wrong = run(&["init", "shop", "--domain", "https://foo.com/x"]).expect(1);
+    wrong.says("--domain foo.com");
+}
+
+#[test]
+fn who_waits_for_the_sandbox_says_for_whom() {
+    let scratch = tempfile::TempDir::new().unwrap();
+    let start = |words: &[&str]| -> std::process::Child {
+        let mut command = ipai(scratch.path());
+        command.current_dir(scratch.path()).args(words).stdout(std::process::Stdio::piped());
+        command.stderr(std::process::Stdio::piped()).spawn().unwrap()
+    };
+    let ran = |child: std::process::Child| -> Ran { child.wait_with_output().unwrap().into() };
+    ran(start(&["init", "web", "--domain", "example.org"])).expect(0);
+    ran(start(&["-C", "web", "--sandbox", "plan"])).expect(0);
+    let lock =
+        std::fs::File::options().append(true).open(scratch.path().join("web/.ipai/sandbox/lock"));
+    let lock = lock.unwrap();
+    lock.lock().unwrap();
+    let waiting = start(&["-C", "web", "--sandbox", "plan"]);
+    std::thread::sleep(std::time::Duration::from_millis(1_500));
+    lock.unlock().unwrap();
+    ran(waiting).expect(0).says("Waiting for `ipai plan` (process");
 }
 
 #[test]
@@ -182,7 +217,7 @@ fn every_template_validates_comes_up_and_is_never_written_over() {
         run(&["--env", "staging", "validate"]).expect(i32::from(template == "minimal"));
         run(&["fmt", "--check"]).expect(0);
         let first = run(&["--sandbox", "plan"]).expect(0);
-        first.says("which ports it opens is known once what it holds is made");
+        first.says("the ports that it opens are not listed yet");
         run(&["--sandbox", "apply", "--auto-approve"]).expect(0).says("Apply complete!");
         run(&["--sandbox", "plan", "--detailed-exitcode"]).expect(0).says("No changes.");
         let again: Ran = init.output().unwrap().into();

@@ -87,13 +87,14 @@ fn of_secrets(loaded: &Loaded, problems: &[Diagnostic]) -> Finding {
     let known = loaded.vault.known().secrets;
     let unmade = known.values().filter(|value| value.is_none()).count();
     match (known.len(), unmade, loaded.vault.can_make()) {
+        (1, 0, _) => Finding::ok("secrets", "the one that there is opens"),
         (all, 0, _) => Finding::ok("secrets", format!("all {all} are there and open")),
         (all, unmade, true) => {
             Finding::ok("secrets", format!("{all}, of which the next apply will make {unmade}"))
         }
         (_, unmade, false) => Finding::fail(
             "secrets",
-            format!("{unmade} are still to be made, and there is no file to keep them in"),
+            format!("still to be made: {unmade}; there is no file to keep them in"),
             "ipai secrets init",
         ),
     }

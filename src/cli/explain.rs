@@ -58,7 +58,12 @@ pub(super) fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
                     diagnostic::nearest(key, found.schema().iter().map(|attribute| attribute.name));
                 let mut problem = Diagnostic::error("No such attribute")
                     .detail(format!("`{provider}.{kind}` has no `{key}`."));
-                problem.hint = near.map(|near| format!("did you mean {provider}.{kind}.{near}?"));
+                let all =
+                    || found.schema().iter().map(|one| one.name).collect::<Vec<_>>().join(", ");
+                problem.hint = Some(match near {
+                    Some(near) => format!("did you mean {provider}.{kind}.{near}?"),
+                    None => format!("it has: {}", all()),
+                });
                 return Err(run.problem(problem));
             }
         },

@@ -45,9 +45,10 @@ pub(super) async fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
     }
     let answer = asked.map_err(|problems| run.all_problems(&problems))?;
     let records = answer.map_err(|error| run.remote(&[error]))?;
+    let all = records.len();
     let chosen = choose(records, &arguments.types, loaded.as_ref());
     run.print(&text::toml(&zone, &chosen, &now()));
-    run.say(&text::summary(&chosen, &run.command("adopt")));
+    run.say(&text::summary(&chosen, all, &run.command("adopt")));
     Ok(exit::OK)
 }
 

@@ -39,12 +39,12 @@ struct Wish {
 }
 
 pub(super) fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
-    let wish = match &arguments.new_folder {
-        Some(folder) => Wish {
-            folder: folder.clone(),
-            template: arguments.from,
-            domain: arguments.domain.to_lowercase(),
-        },
+    // `-C web init` means the same as `init web`.
+    let elsewhere = (run.global.folder != Path::new(".")).then(|| PathBuf::from("."));
+    let wish = match arguments.new_folder.clone().or(elsewhere) {
+        Some(folder) => {
+            Wish { folder, template: arguments.from, domain: arguments.domain.to_lowercase() }
+        }
         None => asked(run, arguments)?,
     };
     let folder: PathBuf = within(&run.global.folder, &wish.folder).components().collect();
@@ -66,6 +66,10 @@ pub(super) fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
     // Beside the stack, so that an editor finds it without a network, and it is this program's.
     write(run, &folder.join(schema::FILE), &schema::text(false))?;
     write_keys(run, &folder)?;
+    let ignore = folder.join(".gitignore");
+    if !ignore.exists() {
+        write(run, &ignore, "# The sandbox's world, and saved plans.\n.ipai/\n*.plan\n")?;
+    }
     let shown = super::shell_word(&folder.display().to_string());
     let place = folder.canonicalize().unwrap_or_else(|_| folder.clone());
     let ipai = if shown == "." { "ipai".to_owned() } else { format!("ipai -C {shown}") };
@@ -119,7 +123,10 @@ fn stack_name(run: &Run<'_>, folder: &Path) -> Result<String, Failed> {
 
 fn not_a_domain(run: &Run<'_>, text: &str) -> Failed {
     let problem = Diagnostic::error("Not a domain").detail(format!("`{text}` is not one."));
-    run.problem(problem.hint("ipai init stacks/web --domain example.org"))
+    let bare = text.split("://").last().unwrap_or(text);
+    let bare = bare.split(['/', ':', '?', '#']).next().unwrap_or_default().to_lowercase();
+    let meant = if is_domain(&bare) { &bare } else { "example.org" };
+    run.problem(problem.hint(format!("--domain {meant}")))
 }
 
 fn refuse_existing(

@@ -124,13 +124,20 @@ impl Places {
             return Ok(found);
         }
         let names: Vec<&str> = self.projects.iter().map(|project| project.name.as_str()).collect();
-        let problem = Diagnostic::error("No such project").hint(match names.is_empty() {
-            true => {
+        let service = name.filter(|name| {
+            self.projects.iter().any(|project| project.services.contains_key(*name))
+        });
+        let hint = match (names.is_empty(), service) {
+            (true, _) => {
                 "this stack has no host.compose; ipai explain host.compose shows one".to_owned()
             }
-            false => format!("projects: {}", names.join(", ")),
-        });
-        Err(run.trouble(&problem))
+            (_, Some(service)) => format!(
+                "{service} is a service, of which one is restarted by: {}",
+                run.command(&format!("restart {service}"))
+            ),
+            (false, None) => format!("projects: {}", names.join(", ")),
+        };
+        Err(run.trouble(&Diagnostic::error("No such project").hint(hint)))
     }
 
     /// What is known of a host that must exist.

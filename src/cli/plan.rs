@@ -51,6 +51,7 @@ pub(super) struct Subset {
 
 impl Subset {
     pub(super) fn options(&self, run: &Run<'_>, world: &World) -> Result<Options, Failed> {
+        self.targets.iter().chain(&self.replace).try_for_each(|text| whole(run, world, text))?;
         let options = Options {
             targets: parse_addresses(&self.targets, run)?,
             replace: parse_addresses(&self.replace, run)?,
@@ -61,6 +62,20 @@ impl Subset {
         must_be_known(run, named, &declared.collect(), "is not in the stack")?;
         Ok(options)
     }
+}
+
+/// Says which address may be meant by a name alone.
+fn whole(run: &Run<'_>, world: &World, text: &str) -> Result<(), Failed> {
+    if text.parse::<Address>().is_ok() {
+        return Ok(());
+    }
+    let named = world.loaded.stack.resources.iter().map(|declared| &declared.address);
+    let named: Vec<String> = named.filter(|a| a.name == text).map(ToString::to_string).collect();
+    if named.is_empty() {
+        return Ok(());
+    }
+    let problem = Diagnostic::error("Not an address").detail(format!("`{text}` is a name alone."));
+    Err(run.trouble(&problem.hint(format!("did you mean {}?", named.join(" or ")))))
 }
 
 /// Refuses an address that nothing has, with the nearest one that something does.
@@ -94,7 +109,7 @@ pub(super) async fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
     let plan = proposal.plan;
     let code = Ending::of_plan(&plan).code(arguments.detailed_exitcode);
     // Before the plan is shown: it tells the exit code, and this may change it.
-    arguments.out.iter().try_for_each(|path| save(run, &plan, path))?;
+    arguments.out.iter().try_for_each(|path| save(run, &plan, &exposure, path))?;
     let found = Found { exposure: &exposure, problems: &proposal.problems, sources: &sources };
     print(run, arguments.form.format(), &plan, &found, code);
     arguments.out.iter().for_each(|path| tell_saved(run, path));
@@ -128,9 +143,9 @@ fn print(run: &Run<'_>, form: Format, plan: &Plan, found: &Found<'_>, code: u8) 
 }
 
 /// A saved plan in Terraform's shape.
-pub(super) fn saved_json(run: &Run<'_>, plan: &Plan) {
-    let sources = Sources::default();
-    json(run, plan, &Found { exposure: &[], problems: &[], sources: &sources }, exit::OK);
+pub(super) fn saved_json(run: &Run<'_>, saved: &SavedPlan) {
+    let (sources, exposure) = (Sources::default(), &saved.exposure);
+    json(run, &saved.plan, &Found { exposure, problems: &[], sources: &sources }, exit::OK);
 }
 
 /// The plan in Terraform's shape.
@@ -155,13 +170,18 @@ fn is_plan(path: &Path) -> bool {
     words.is_empty() || words.get(..100).unwrap_or(words).contains("\"ipai-plan\"")
 }
 
-fn save(run: &Run<'_>, plan: &Plan, path: &Path) -> Result<(), Failed> {
+fn save(
+    run: &Run<'_>,
+    plan: &Plan,
+    exposure: &[(Exposed, Turn)],
+    path: &Path,
+) -> Result<(), Failed> {
     if path.is_file() && !is_plan(path) {
         let problem = Diagnostic::error("The plan cannot be saved")
             .detail(format!("{} is there already, and is no saved plan.", path.display()));
         return Err(run.trouble(&problem.hint("name another file, or remove that one")));
     }
-    let text = SavedPlan::new(plan.clone(), env!("CARGO_PKG_VERSION")).to_text();
+    let text = SavedPlan::new(plan.clone(), exposure, env!("CARGO_PKG_VERSION")).to_text();
     std::fs::write(path, text).map_err(|error| {
         run.trouble(
             &Diagnostic::error("The plan cannot be saved")

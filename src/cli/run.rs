@@ -183,6 +183,13 @@ impl Run<'_> {
         Failed::of(text, report::diagnostics_json(std::slice::from_ref(problem), &nowhere))
     }
 
+    /// Problems of the stack's files that showed only after somebody was contacted.
+    pub(super) fn found(&self, problems: &[Diagnostic], sources: &Sources) -> Failed {
+        let texts: Vec<String> =
+            problems.iter().map(|one| report::diagnostic(one, sources, &self.talk)).collect();
+        Failed::of(texts.join("\n"), report::diagnostics_json(problems, sources))
+    }
+
     pub(super) fn problems(&self, problems: &[Diagnostic], loaded: &Loaded) -> Failed {
         self.failed(problems, &loaded.sources)
     }

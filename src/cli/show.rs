@@ -31,15 +31,18 @@ impl Arguments {
 
 pub(super) fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
     let saved = read(run, &arguments.file, None)?;
-    let (plan, options) = (&saved.plan, PlanOptions::default());
+    let (plan, exposure, options) = (&saved.plan, &saved.exposure, PlanOptions::default());
     match arguments.form.format() {
-        Format::Json => saved_json(run, plan),
-        Format::Text => run.print_plan(plan, &options),
-        Format::Html => run.print_by(|output| report::plan_html(output, plan, &[], &options)),
+        Format::Json => saved_json(run, &saved),
+        Format::Text => {
+            run.print_plan(plan, &options);
+            run.print(&report::exposure_text(exposure, &run.output));
+        }
+        Format::Html => run.print_by(|output| report::plan_html(output, plan, exposure, &options)),
         Format::Markdown => {
             let file = shell_word(&arguments.file.display().to_string());
             let all = format!("ipai show -v {file}");
-            run.print(&report::plan_markdown(plan, &[], &run.output, &options, &all));
+            run.print(&report::plan_markdown(plan, exposure, &run.output, &options, &all));
         }
     }
     Ok(exit::OK)

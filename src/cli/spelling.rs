@@ -45,20 +45,45 @@ const OTHER: [(&str, &str); 9] = [
 const IDLE: [&str; 4] = ["-compact-warnings", "-concise", "-recursive", "-upgrade"];
 
 /// Commands of other tools, and ipai's for the same.
-const VERBS: [(&str, &str); 12] = [
+const VERBS: [(&str, &str); 34] = [
+    ("compose", "up, ipai down, ipai logs or ipai exec"),
+    ("config", "validate"),
+    ("console", "explain"),
+    ("cp", "ssh, or write a [host.file.NAME] into the stack"),
+    ("create", "apply"),
+    ("delete", "destroy; for one resource take it out of the stack, then: ipai apply"),
+    ("describe", "status, or ipai explain TYPE"),
     ("diff", "plan"),
+    ("edit", "plan, once you have edited stack.toml"),
+    ("env", "--env NAME plan"),
+    ("events", "logs"),
     ("force-unlock", "unlock"),
     ("get", "status"),
     ("import", "adopt ADDRESS ID"),
+    ("inspect", "status --json"),
+    ("kill", "down"),
+    ("login", "doctor"),
     ("ls", "status"),
     ("preview", "plan"),
+    ("providers", "explain"),
     ("ps", "status"),
+    ("pull", "images"),
     ("refresh", "plan"),
+    ("rm", "destroy; for one resource take it out of the stack, then: ipai apply"),
+    ("rollout", "rollback, or ipai releases"),
+    ("run", "exec SERVICE COMMAND"),
+    ("start", "up"),
     ("state", "status, ipai adopt ADDRESS ID or ipai forget ADDRESS"),
+    ("stop", "down"),
     ("taint", "apply --replace ADDRESS"),
+    ("test", "check"),
+    ("top", "status"),
     ("untaint", "plan"),
     ("workspace", "--env NAME plan"),
 ];
+
+/// Groups of commands, and the one that is meant by the group's name alone: it only looks.
+const USUAL: [(&str, &str); 2] = [("lock", "status"), ("secrets", "list")];
 
 /// Global options whose value is the next word.
 const VALUED: [&str; 7] =
@@ -90,6 +115,13 @@ pub(super) fn usual(
                 .map(OsString::from),
         );
     }
+    let told = typed[at + 1..].iter().any(|word| {
+        word.to_str()
+            .is_none_or(|word| !word.starts_with('-') || matches!(word, "-h" | "--help" | "-help"))
+    });
+    if let (Some((_, usual)), false) = (USUAL.iter().find(|(group, _)| *group == name), told) {
+        words.push(usual.into());
+    }
     // What follows `--` is not ipai's.
     let mut foreign = false;
     for word in &typed[at + 1..] {
@@ -98,6 +130,7 @@ pub(super) fn usual(
             true => words.push(word.clone()),
             false => {
                 refuse(word)?;
+                refuse_part(name, word)?;
                 words.extend(spelled(word.clone(), command).filter(|word| !is_idle(name, word)));
             }
         }
@@ -119,13 +152,19 @@ pub(super) fn added(command: Option<&str>, edges: &Edges) -> String {
     variables(command.unwrap_or_default()).iter().filter_map(note).collect()
 }
 
+/// The command that is called.
+pub(super) fn verb<'c>(words: &[OsString], all: &'c clap::Command) -> Option<&'c clap::Command> {
+    all.find_subcommand(words.get(command_at(words, all)?)?)
+}
+
 /// Where the command's name stands.
 fn command_at(typed: &[OsString], all: &clap::Command) -> Option<usize> {
     let mut at = 1;
     while let Some(word) = typed.get(at) {
         let word = word.to_str()?;
-        if all.find_subcommand(word).is_some() {
-            return Some(at);
+        // The first word that is no option is the command, or none.
+        if !word.starts_with('-') {
+            return all.find_subcommand(word).map(|_| at);
         }
         at += if VALUED.contains(&word) || is_file(word) { 2 } else { 1 };
     }
@@ -189,9 +228,23 @@ fn refuse_verb(typed: &[OsString]) -> Result<(), String> {
     }
 }
 
+/// What is destroyed is all; parts go with an apply.
+fn refuse_part(command: &str, word: &OsStr) -> Result<(), String> {
+    let text = word.to_str().unwrap_or_default().trim_start_matches('-');
+    match command == "destroy" && text.split('=').next() == Some("target") {
+        true => Err("ipai destroys a stack as a whole\n  hint: take the resource out of the stack, then: ipai apply".to_owned()),
+        false => Ok(()),
+    }
+}
+
 fn refuse(word: &OsStr) -> Result<(), String> {
     let name = word.to_str().and_then(|word| word.strip_prefix('-')).unwrap_or_default();
     let name = name.split('=').next().unwrap_or_default();
+    if word.to_str().is_some_and(|word| matches!(word, "--debug" | "-debug" | "--trace")) {
+        return Err(
+            "ipai has no such option\n  hint: IPAI_LOG=debug in front of the command".to_owned()
+        );
+    }
     match OTHER.iter().find(|(other, _)| *other == name) {
         Some((_, instead)) => Err(format!("ipai has no -{name}\n  hint: {instead}")),
         None => Ok(()),

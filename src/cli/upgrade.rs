@@ -60,7 +60,11 @@ async fn run_in(run: &Run<'_>, world: &mut World, arguments: &Arguments) -> Outc
     let (project, service) = places.service(run, &arguments.service)?;
     let holder = find(run, &world.loaded, &places, project, service, &arguments.tag)?;
     let Some(holder) = holder else {
-        run.print(&format!("{} has the tag {} already.\n", arguments.service, arguments.tag));
+        let text = format!("{} has the tag {} already.", arguments.service, arguments.tag);
+        match arguments.consent.json {
+            true => run.say(&text),
+            false => run.print(&format!("{text}\n")),
+        }
         return Ok(exit::OK);
     };
     run.say(&holder.line());

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use ipai_core::Diagnostic;
+
 use super::apply::Consent;
 use super::locked::{Locking, stopped};
 use super::output_stream::Cleaner;
@@ -90,6 +92,13 @@ async fn one(
     let up = deed.well && deed.only.is_empty();
     if up && before.pending.is_empty() && !before.containers.is_empty() {
         return Ok(false);
+    }
+    let gone = |service: &&&str| !before.seen.iter().any(|seen| seen.service == **service);
+    if let Some(service) = deed.only.iter().find(gone) {
+        let problem = Diagnostic::error("Nothing to restart")
+            .detail(format!("{}/{service} has no container.", deed.project.name))
+            .hint(format!("start it: {}", run.command("up")));
+        return Err(run.trouble(&problem));
     }
     if !world.stop.may_begin() {
         return Err(stopped(world.stop.code().unwrap_or(exit::ERROR)));

@@ -89,10 +89,14 @@ pub(super) fn prepare_sandbox(
 
 pub(super) fn sandbox_failed(run: &Run<'_>, error: &std::io::Error) -> Failed {
     let folder = sandbox::folder(&run.global.folder, run.edges);
-    let problem = Diagnostic::error("The sandbox cannot start")
-        .detail(error.to_string())
-        .hint(format!("its world lives in {}; `ipai sandbox reset` begins anew", folder.display()));
-    run.problem(problem)
+    let problem = Diagnostic::error("The sandbox cannot start").detail(error.to_string());
+    let hint = match error.kind() {
+        std::io::ErrorKind::ResourceBusy => {
+            "wait for that command or end it; beside a running `ipai sandbox serve` any number may run".to_owned()
+        }
+        _ => format!("its world lives in {}; `ipai sandbox reset` begins anew", folder.display()),
+    };
+    run.problem(problem.hint(hint))
 }
 
 impl Planned {
@@ -186,7 +190,7 @@ impl World {
             self.loaded.with_inputs(&outputs, |inputs| propose(inputs, &live, options))
         });
         if diagnostic::any_error(&proposal.problems) {
-            return Err(run.problems(&proposal.problems, &self.loaded));
+            return Err(run.found(&proposal.problems, &self.loaded.sources));
         }
         let faults = lint(&proposal.plan);
         if !faults.is_empty() {

@@ -3,6 +3,7 @@
 
 mod manifest;
 mod program;
+mod schedule;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -54,6 +55,8 @@ pub struct ServiceData {
     pub authority: Vec<String>,
     /// SQL by database that keeps a drill from doing what the real one does.
     pub drill_sql: BTreeMap<String, String>,
+    /// Where its section stands.
+    pub span: Option<Span>,
 }
 
 /// What is written down as it stands, for the settings; all of it may be templates.
@@ -266,13 +269,10 @@ fn schedule(fields: &mut Fields<'_>) -> String {
     let Some((text, span)) = fields.text("schedule") else {
         return "*-*-* 02:30:00 UTC".to_owned();
     };
-    let legal = |c: char| c.is_ascii_alphanumeric() || "*-:,./~ ".contains(c);
-    if text.trim().is_empty() || !text.chars().all(legal) {
+    if let Err(hint) = schedule::check(&text) {
         let problem = Diagnostic::error("Not a schedule")
             .detail(format!("`{}` is no calendar event of systemd.", text.escape_debug()))
-            .hint(
-                "write it as in systemd.time(7): \"*-*-* 02:30:00 UTC\", \"hourly\", \"Sun 04:00\"",
-            );
+            .hint(hint);
         fields.problem(problem.at(&span));
     }
     text
@@ -361,6 +361,7 @@ fn service(
         verify: fields.texts("verify").unwrap_or_default(),
         authority: fields.texts("authority").unwrap_or_default(),
         drill_sql: texts(&mut fields, "drill_sql"),
+        span: Some(header.clone()),
         databases,
     };
     let words = data

@@ -76,6 +76,14 @@ impl Check {
         on.then_some(check)
     }
 
+    /// Whether any of its questions is a command in the container of its service.
+    #[must_use]
+    pub fn runs_commands(&self) -> bool {
+        let version = self.version.as_ref().and_then(|version| version.question.as_ref());
+        let questions = [Some(&self.reach), self.auth.as_ref(), version];
+        questions.into_iter().flatten().any(|one| matches!(one.way, Way::Command { .. }))
+    }
+
     fn questions(&mut self) -> impl Iterator<Item = &mut Question> {
         let version = self.version.as_mut().and_then(|version| version.question.as_mut());
         [Some(&mut self.reach), self.auth.as_mut(), version].into_iter().flatten()

@@ -76,13 +76,13 @@ pub fn compile(inputs: &Inputs<'_>) -> (DesiredState, Vec<Diagnostic>) {
     let outputs = reader.outputs();
     drop(renderer);
     // What is written is known by now; what is added to it may wait for an apply.
-    services::check(inputs, &resources, &mut problems);
+    services::check(inputs, &resources, &checks, &mut problems);
     settle(inputs, &mut resources, &mut problems);
     find_clashes(inputs.types, &resources, &mut problems);
     let resources = in_order(resources, &mut problems);
     let to_make = inputs.secrets.iter().filter(|(_, value)| value.is_none());
     let secrets_to_make = to_make.map(|(name, _)| name.clone()).collect();
-    problems.retain(|problem| !follows(problem, inputs));
+    problems.retain(|problem| !follows(problem, &inputs.stack.unread));
     crate::diagnostic::sort(&mut problems);
     let stack = inputs.stack.id.clone();
     (DesiredState { stack, resources, secrets_to_make, checks, outputs }, problems)
@@ -90,17 +90,17 @@ pub fn compile(inputs: &Inputs<'_>) -> (DesiredState, Vec<Diagnostic>) {
 
 /// Whether what is sought in vain may be a resource whose type is misspelled, which is told already. A template stops at
 /// the first part of an address that nothing has.
-fn follows(problem: &Diagnostic, inputs: &Inputs<'_>) -> bool {
-    let unread = &inputs.stack.unread;
-    let Some(sought) = problem.sought().filter(|_| !unread.is_empty()) else {
-        return false;
-    };
+fn follows(problem: &Diagnostic, unread: &BTreeSet<Address>) -> bool {
+    let Some(sought) = problem.sought() else { return false };
     let mut parts = sought.split('.');
-    let provider = parts.next().unwrap_or_default();
-    match parts.nth(1) {
-        Some(name) => unread.contains(name),
-        None => inputs.types.iter().any(|kind| kind.provider() == provider),
-    }
+    let (provider, kind, name) = (parts.next().unwrap_or_default(), parts.next(), parts.next());
+    unread.iter().any(|one| match (kind, name) {
+        (None, _) => nearest(provider, [one.provider.as_str()]).is_some(),
+        (Some(kind), None) => one.provider == provider || one.kind == kind,
+        (Some(kind), Some(name)) => {
+            one.name == name && (one.provider == provider || one.kind == kind)
+        }
+    })
 }
 
 /// Keys that every resource takes.
@@ -117,6 +117,16 @@ struct Reader<'a> {
 /// would be a good part of everything.
 fn spans(declared: &Declared) -> BTreeMap<String, Span> {
     declared.table.iter().map(|(key, entry)| (key.clone(), entry.node.span.clone())).collect()
+}
+
+/// Whether a key that is required is there under a name that no key has, which is complained of by itself.
+fn misspelled(kind: &dyn ResourceType, declared: &Declared, name: &str) -> bool {
+    let required = |attribute: &&Attribute| matches!(attribute.default, Default::Required);
+    let known = || kind.schema().iter().map(|attribute| attribute.name).chain(COMMON);
+    kind.schema().iter().filter(required).any(|attribute| attribute.name == name)
+        && declared.table.iter().any(|(key, _)| {
+            !known().any(|known| known == key) && nearest(key, known()) == Some(name)
+        })
 }
 
 /// What reading one resource gathers besides its attributes.
@@ -171,6 +181,7 @@ impl Reader<'_> {
         for attribute in kind.schema() {
             let value = match declared.table.get(attribute.name) {
                 Some(node) => self.value(attribute.name, &attribute.kind, node, gathered),
+                None if misspelled(kind, declared, attribute.name) => None,
                 None => self.default(attribute, declared),
             };
             attributes.extend(value.map(|value| (attribute.name.to_owned(), value)));
@@ -253,6 +264,15 @@ impl Reader<'_> {
                 values.into_iter().collect::<Option<BTreeMap<_, _>>>().map(Value::Map)
             }
             (Kind::Content, Data::Table(table)) => self.content(key, table, node, gathered),
+            (Kind::Address, Data::Text(source)) if self.meant_address(source).is_some() => {
+                let address = self.meant_address(source).unwrap_or_default();
+                let problem = Diagnostic::error(format!("`{key}` takes an address as it is"))
+                    .detail("It names the resource; a template would put one of its values there.")
+                    .hint(format!("write {key} = \"{address}\""))
+                    .at(&node.span);
+                self.problems.push(problem);
+                None
+            }
             (_, Data::Text(source)) if !matches!(kind, Kind::List(_) | Kind::Map(_)) => {
                 let rendered = self.render(source, &Origin::Inline(node.span.clone()), gathered)?;
                 let value = self.scalar(key, kind, rendered, node)?;
@@ -385,6 +405,15 @@ impl Reader<'_> {
         }
     }
 
+    /// The resource that a template begins with, as Terraform's users write references.
+    fn meant_address(&self, source: &str) -> Option<String> {
+        let words = source.trim().strip_prefix("{{")?.strip_suffix("}}")?.trim();
+        let parts: Vec<&str> = words.split('.').take(3).collect();
+        let address = parts.join(".");
+        let found = address.parse::<Address>().ok()?;
+        self.declared.contains(&found).then_some(address)
+    }
+
     fn parse_address(&self, text: String) -> Result<Value, Diagnostic> {
         if text.parse::<Address>().is_ok_and(|address| self.declared.contains(&address)) {
             return Ok(Value::Text(text));
@@ -392,7 +421,10 @@ impl Reader<'_> {
         let names: Vec<String> = self.declared.iter().map(ToString::to_string).collect();
         let detail = format!("`{text}` is not a resource of this stack.");
         let mut problem = Diagnostic::nothing_there(&text, detail);
-        problem.hint = meant(&text, names.iter().map(String::as_str));
+        // Its name alone is what people try first.
+        let named = self.declared.iter().find(|address| address.name == text);
+        let named = named.map(|address| format!("did you mean \"{address}\"?"));
+        problem.hint = named.or_else(|| meant(&text, names.iter().map(String::as_str)));
         Err(problem)
     }
 

@@ -122,9 +122,35 @@ impl<'a> Fields<'a> {
 #[must_use]
 pub fn wrong_type(key: &str, node: &Node, wanted: &str) -> Diagnostic {
     let found = node.data.kind();
-    Diagnostic::error(format!("Wrong type for `{key}`"))
+    let mut problem = Diagnostic::error(format!("Wrong type for `{key}`"))
         .detail(format!("This is {found}; `{key}` takes {wanted}."))
-        .at(&node.span)
+        .at(&node.span);
+    problem.hint = as_wanted(&node.data, wanted).map(|value| format!("write {value}"));
+    problem
+}
+
+fn is_texts(wanted: &str) -> bool {
+    let items = ["a string", "one of", "the address"];
+    let each = wanted.strip_prefix("an array, each item ");
+    wanted == "an array of strings"
+        || each.is_some_and(|each| items.iter().any(|item| each.starts_with(item)))
+}
+
+/// The same value as the wanted type, where it is plain what is meant.
+fn as_wanted(data: &Data, wanted: &str) -> Option<String> {
+    let plain = |text: &str| text.len() <= 80 && !text.contains(['"', '\\', '\n', '{']);
+    match data {
+        Data::Int(int) if wanted.starts_with("a string") => Some(format!("\"{int}\"")),
+        Data::Int(int) if wanted.starts_with("a duration") => Some(format!("\"{int}s\"")),
+        Data::Text(text) if is_texts(wanted) && plain(text) => Some(format!("[\"{text}\"]")),
+        Data::Text(text) if wanted.starts_with("an integer") => {
+            text.parse::<i64>().ok().map(|int| int.to_string())
+        }
+        Data::Text(text) if wanted.starts_with("true or false") => {
+            text.parse::<bool>().ok().map(|truth| truth.to_string())
+        }
+        _ => None,
+    }
 }
 
 /// The error for a key that does not exist, with the nearest that does.

@@ -46,7 +46,9 @@ pub use plan::{Action, Plan, Reason, Verb};
 pub use provider::{
     Event, Events, Execute, Fault, Job, JobResult, Observe, RemoteError, Scope, Silent,
 };
-pub use resource::{Attribute, Change, Default, DesiredResource, Draft, Kind, ResourceType, Types};
+pub use resource::{
+    Attribute, Change, Default, DesiredResource, Draft, Kind, ResourceType, Services, Types,
+};
 pub use secret::{DigestKey, Secret};
 pub use steps::{Phase, Step, Steps, Witness};
 pub use value::{Attributes, Content, SecretText, Value};

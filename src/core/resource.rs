@@ -47,13 +47,14 @@ pub trait ResourceType: Send + Sync {
     fn openings(&self, _attributes: &Attributes) -> Vec<crate::exposure::Opening> {
         Vec::new()
     }
-    /// The part of a content that people wrote, where ipai adds to it.
-    fn written<'t>(&self, _attribute: &str, text: &'t str) -> &'t str {
-        text
+    /// What of two versions of a content people want to see compared, where ipai adds to it. Nothing that matters may be
+    /// left out.
+    fn written<'t>(&self, before: &'t str, after: &'t str) -> (&'t str, &'t str) {
+        (before, after)
     }
-    /// The services that it runs, behind the name of their project; none while that is not known, and where it runs none.
-    fn services(&self, _attributes: &Attributes) -> Option<(String, BTreeSet<String>)> {
-        None
+    /// The services that it runs.
+    fn services(&self, _attributes: &Attributes) -> Services {
+        Services::None
     }
     /// Whether its openings cannot be told, because what they stand in is known after apply alone.
     fn hides_openings(&self, _attributes: &Attributes) -> bool {
@@ -97,6 +98,24 @@ pub trait ResourceType: Send + Sync {
     fn clash(&self, _one: &Attributes, _other: &Attributes) -> Option<String> {
         None
     }
+}
+
+/// What services a resource runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Services {
+    /// It is nothing that runs services.
+    None,
+    /// Which they are cannot be told before an apply, or stands in files that ipai does not read.
+    Unknown,
+    /// These, by name.
+    Known {
+        /// The name of their project.
+        project: String,
+        /// All of them, those too that nothing starts by itself.
+        names: BTreeSet<String>,
+        /// The volumes that they may mount, by the names that they have there.
+        volumes: BTreeSet<String>,
+    },
 }
 
 /// One attribute of a resource type.

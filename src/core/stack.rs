@@ -29,8 +29,8 @@ pub struct Stack {
     pub secrets: BTreeMap<String, SecretDeclaration>,
     /// Resources in the order of their addresses.
     pub resources: Vec<Declared>,
-    /// The names of those whose type is unknown, which is an error: that something refers to one is none of its own.
-    pub unread: BTreeSet<String>,
+    /// Those whose type is unknown, which is an error: that something refers to one is none of its own.
+    pub unread: BTreeSet<Address>,
     /// Health checks by name, not yet rendered.
     pub checks: BTreeMap<String, (Span, Table)>,
     /// What it hands over to others, by name, not yet rendered.
@@ -425,12 +425,25 @@ fn read_named(
         .collect()
 }
 
+/// What other tools call their sections, and ipai its own.
+const USUAL: [(&str, &str); 9] = [
+    ("variable", "var"),
+    ("variables", "var"),
+    ("vars", "var"),
+    ("locals", "var"),
+    ("outputs", "output"),
+    ("secrets", "secret"),
+    ("checks", "check"),
+    ("resource", "PROVIDER.TYPE.NAME, such as digitalocean.droplet.web"),
+    ("backups", "backup"),
+];
+
 /// Takes the tables out of `root`: a large stack exists once while it is read.
 fn read_resources(
     root: Table,
     types: &Types,
     problems: &mut Vec<Diagnostic>,
-) -> (Vec<Declared>, BTreeSet<String>) {
+) -> (Vec<Declared>, BTreeSet<Address>) {
     let (mut resources, mut unread) = (Vec::new(), BTreeSet::new());
     let providers: BTreeSet<&str> = types.iter().map(|t| t.provider()).collect();
     for (provider, entry) in root {
@@ -439,9 +452,15 @@ fn read_resources(
         }
         if !providers.contains(provider.as_str()) {
             let known = SECTIONS.into_iter().chain(providers.iter().copied());
-            problems.push(unknown_key(&provider, "A stack", known, &entry.key));
+            let mut problem = unknown_key(&provider, "A stack", known, &entry.key);
+            if let Some((_, own)) = USUAL.iter().find(|(usual, _)| *usual == provider) {
+                problem.hint = Some(format!("here it is called `{own}`"));
+            }
+            problems.push(problem);
             if let Data::Table(kinds) = entry.node.data {
-                kinds.iter().for_each(|(_, entry)| note_names(&entry.node, &mut unread));
+                kinds.iter().for_each(|(kind, entry)| {
+                    note_names((&provider, kind), &entry.node, &mut unread);
+                });
             }
             continue;
         }
@@ -453,10 +472,10 @@ fn read_resources(
 }
 
 /// Notes the names of resources whose type is none.
-fn note_names(kind: &Node, unread: &mut BTreeSet<String>) {
-    if let Data::Table(table) = &kind.data {
-        unread.extend(table.iter().map(|(name, _)| name.clone()));
-    }
+fn note_names((provider, kind): (&str, &str), all: &Node, unread: &mut BTreeSet<Address>) {
+    let Data::Table(all) = &all.data else { return };
+    let tables = all.iter().filter(|(_, entry)| matches!(entry.node.data, Data::Table(_)));
+    unread.extend(tables.map(|(name, _)| Address::new(provider, kind, name)));
 }
 
 fn read_provider(
@@ -464,14 +483,14 @@ fn read_provider(
     table: Table,
     types: &Types,
     problems: &mut Vec<Diagnostic>,
-    (resources, unread): (&mut Vec<Declared>, &mut BTreeSet<String>),
+    (resources, unread): (&mut Vec<Declared>, &mut BTreeSet<Address>),
 ) {
     let kinds: Vec<&str> =
         types.iter().filter(|t| t.provider() == provider).map(|t| t.name()).collect();
     for (kind, entry) in table {
         if !kinds.contains(&kind.as_str()) {
             problems.push(unknown_type(provider, &kind, &kinds, &entry.key));
-            note_names(&entry.node, unread);
+            note_names((provider, &kind), &entry.node, unread);
             continue;
         }
         let Some(table) = take_table(&kind, entry.node, problems) else { continue };

@@ -185,6 +185,12 @@ impl Renderer {
         let near = self.suggestion(name);
         let first = name.split('.').next().unwrap_or_default();
         let hint = match (near, first) {
+            (Some(near), _) if self.has(name).is_some() => {
+                format!("did you mean `{near}`? It has {}", self.has(name).unwrap_or_default())
+            }
+            (None, _) if self.has(name).is_some() => {
+                format!("it has {}", self.has(name).unwrap_or_default())
+            }
             (Some(near), _) => format!("did you mean `{near}`?"),
             (None, "var") => format!("add it to the stack's `[var]` section: {} = \"…\"", &name[3..].trim_start_matches('.')),
             (None, "secret") => format!("declare it: [{name}]"),
@@ -200,6 +206,13 @@ impl Renderer {
         let problem =
             Diagnostic::nothing_there(name, format!("`{name}` is not defined in this stack."));
         Diagnostic { summary: summary.to_owned(), ..problem.hint(hint) }
+    }
+
+    /// What there is of a resource of which something else was asked for.
+    fn has(&self, name: &str) -> Option<String> {
+        let (address, _) = name.rsplit_once('.')?;
+        let outputs = self.context.declared.get(&address.parse().ok()?)?;
+        (!outputs.is_empty()).then(|| outputs.join(", "))
     }
 
     /// The name that is nearest to a wrong one.

@@ -185,14 +185,18 @@ fn same_line(text: &str, place: usize) -> Option<usize> {
     words.starts_with('[').then_some(first + 1)
 }
 
-/// The line that this place is in with quotes around its value, where that has none.
+/// The line that this place is in as it may have been meant: a word between quotes, a truth in small letters.
 fn quoted(text: &str, place: usize) -> Option<String> {
     let start = line_start(text, place);
     let line = text.get(start..)?.lines().next()?;
     let (key, value) = line.split_once('=').filter(|(key, _)| start + key.len() < place)?;
     let (key, value) = (key.trim(), value.split('#').next()?.trim());
-    let plain = |c: char| c.is_alphanumeric() || " ._-/:@+".contains(c);
-    (!value.is_empty() && value.chars().all(plain)).then(|| format!("{key} = \"{value}\""))
+    if let truth @ ("true" | "false") = value.to_ascii_lowercase().as_str() {
+        return Some(format!("{key} = {truth}"));
+    }
+    let plain = |c: char| c.is_alphanumeric() || "._-/:@+".contains(c);
+    let is_word = value.starts_with(char::is_alphabetic) && value.chars().all(plain);
+    is_word.then(|| format!("{key} = \"{value}\""))
 }
 
 fn syntax_error(
@@ -208,7 +212,7 @@ fn syntax_error(
     let unquoted = if duplicate { None } else { quoted(text, range.start) };
     let hint = match unquoted {
         Some(line) => {
-            message = "A text stands between quotes.".to_owned();
+            message = "This is no value of TOML.".to_owned();
             format!("write {line}")
         }
         None if duplicate => {
@@ -264,7 +268,8 @@ mod tests {
     fn a_text_without_quotes_is_shown_with_them() {
         let hint = |text: &str| parse("s.toml", text).1[0].hint.clone().unwrap();
         assert_eq!(hint("[a]\nregion = fra1 # near\n"), "write region = \"fra1\"");
-        assert_eq!(hint("mode = 0644\n"), "write mode = \"0644\"");
+        assert_eq!(hint("on = True\n"), "write on = true");
+        assert!(hint("port = 022\n").contains("strings need quotes"));
         assert!(hint("region = fra\"1\n").contains("toml.io"));
     }
 

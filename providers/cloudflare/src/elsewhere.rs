@@ -30,7 +30,7 @@ impl LeftBehind {
     /// What a plan says of it.
     pub(crate) fn note(&self) -> String {
         format!(
-            "{}; they stay: if they are left over from a move, delete them at Cloudflare",
+            "{}; ipai leaves them alone: if they are left over from a move, delete them at Cloudflare",
             self.words()
         )
     }
@@ -50,28 +50,32 @@ impl LeftBehind {
 }
 
 /// Looks through the other zones that the token sees, side by side: those on the first page, which holds
-/// [`ListZones::MOST`]. A zone whose records it may not read is passed over.
+/// [`ListZones::MOST`]. A zone whose records it may not read is passed over; a look that failed otherwise is told beside what
+/// the others found.
 pub(crate) async fn look(
     reader: &Reader,
     stack: &StackId,
     named: &BTreeSet<&str>,
     teller: Teller<'_>,
-) -> Result<Vec<LeftBehind>, Failure> {
-    let envelope = reader.get(&ListZones, "list the zones", teller).await?;
+) -> (Vec<LeftBehind>, Option<Failure>) {
+    let envelope = match reader.get(&ListZones, "list the zones", teller).await {
+        Ok(envelope) => envelope,
+        Err(failure) => return (Vec::new(), Some(failure)),
+    };
     let zones = envelope.result.map(|list| list.0).unwrap_or_default();
     let is_served = |zone: &Zone| zone.status == "active" && zone.kind == "full";
     let others = zones.into_iter().filter(|zone| is_served(zone) && !named.contains(&*zone.name));
     let looks = join_all(others.map(|zone| in_zone(reader, stack, zone, teller))).await;
-    let mut found = Vec::new();
+    let (mut found, mut failed) = (Vec::new(), None);
     for look in looks {
         match look {
             Ok(left) => found.extend(left),
             Err(failure) if failure.meaning == Meaning::Refused => {}
-            Err(failure) => return Err(failure),
+            Err(failure) => failed = Some(failure),
         }
     }
     found.sort_by(|a, b| a.zone.cmp(&b.zone));
-    Ok(found)
+    (found, failed)
 }
 
 async fn in_zone(
@@ -97,4 +101,12 @@ async fn in_zone(
         .collect();
     let (count, zone) = (ours.len(), zone.name);
     Ok((count > 0).then(|| LeftBehind { zone, names: ours.into_iter().collect(), count }))
+}
+
+/// What is said of a look that failed.
+pub(crate) fn unseen(failure: &Failure) -> String {
+    format!(
+        "whether this stack left records in zones that it no longer names could not be seen: {}",
+        failure.error
+    )
 }

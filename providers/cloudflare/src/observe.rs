@@ -74,13 +74,9 @@ impl CloudflareObserver {
         let address = zones.values().flatten().next().map(|record| &record.address);
         let named = zones.keys().copied().collect();
         let teller = Teller { events, address };
-        match elsewhere::look(&self.reader, &scope.stack, &named, teller).await {
-            Ok(found) => found.iter().map(LeftBehind::note).collect(),
-            Err(failure) => vec![format!(
-                "whether this stack left records in zones that it no longer names could not be seen: {}",
-                failure.error
-            )],
-        }
+        let (found, failed) = elsewhere::look(&self.reader, &scope.stack, &named, teller).await;
+        let failed = failed.as_ref().map(elsewhere::unseen);
+        found.iter().map(LeftBehind::note).chain(failed).collect()
     }
 }
 

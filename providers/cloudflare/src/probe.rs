@@ -64,10 +64,12 @@ impl CloudflareProbe {
             return Vec::new();
         }
         let named = zones.iter().map(String::as_str).collect();
-        let found = elsewhere::look(&self.reader, &scope.stack, &named, Teller::nobody()).await;
+        let (found, failed) =
+            elsewhere::look(&self.reader, &scope.stack, &named, Teller::nobody()).await;
         let fix = "if they are left over from a move, delete them at Cloudflare";
         let warn = |left: &LeftBehind| Finding::warn("records elsewhere", left.words(), fix);
-        found.iter().flatten().map(warn).collect()
+        let unseen = failed.map(|failure| Finding::of_error("records elsewhere", &failure.error));
+        found.iter().map(warn).chain(unseen).collect()
     }
 
     fn signs(&self, now: i64) -> Vec<Finding> {

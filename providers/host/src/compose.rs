@@ -1,11 +1,13 @@
 //! The resource type `host.compose`: a Compose project on a host.
 
+mod added;
 pub(crate) mod checks;
 mod lines;
 mod mistakes;
 pub(crate) mod ports;
 pub(crate) mod project;
 pub(crate) mod used_files;
+mod values;
 pub(crate) mod yaml;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,7 +16,7 @@ use ipai_core::exposure::Opening;
 use ipai_core::image::{Locked, pinned};
 use ipai_core::{
     Attribute, Attributes, Change, Default, DesiredResource, Diagnostic, Draft, Kind, ResourceType,
-    StackId, Value,
+    Services, StackId, Value,
 };
 
 use crate::file::text;
@@ -147,15 +149,19 @@ impl ResourceType for ComposeType {
         attributes.get("content").is_some_and(Value::is_unknown)
     }
 
-    fn written<'t>(&self, _: &str, text: &'t str) -> &'t str {
-        // The last one is ipai's, whatever stands before it.
-        text.rfind(ADDED).map_or(text, |at| &text[..=at])
+    fn written<'t>(&self, before: &'t str, after: &'t str) -> (&'t str, &'t str) {
+        added::without_digests(before, after)
     }
 
-    fn services(&self, attributes: &Attributes) -> Option<(String, BTreeSet<String>)> {
-        let content = checks::known(attributes)?;
-        let read = Project::read(&content, text(attributes, "directory")?).ok()?;
-        Some((text(attributes, "project")?.to_owned(), read.services.into_keys().collect()))
+    fn services(&self, attributes: &Attributes) -> Services {
+        let read = || {
+            let content = checks::known(attributes)?;
+            let read = Project::read(&content, text(attributes, "directory")?).ok()?;
+            let (names, volumes) = (read.services.into_keys().collect(), read.declared);
+            let project = text(attributes, "project")?.to_owned();
+            (!read.includes).then_some(Services::Known { project, names, volumes })
+        };
+        read().unwrap_or(Services::Unknown)
     }
 
     fn home(&self) -> Option<&'static str> {
@@ -167,8 +173,10 @@ impl ResourceType for ComposeType {
         if let Some(project) = checks::content(draft) {
             let misread = checks::mistakes(draft);
             checks::services(draft, &project, misread);
-            checks::on_change(draft, &project);
-            checks::migrates(draft, &project);
+            if !misread {
+                checks::on_change(draft, &project);
+                checks::migrates(draft, &project);
+            }
         }
     }
 
@@ -237,6 +245,7 @@ fn complete(draft: &mut Draft<'_>, files: &[&DesiredResource]) {
     let reloading: BTreeSet<String> = reloads(&draft.resource.attributes).into_keys().collect();
     let digests = digests(&project, files, &reloading);
     checks::stuck(draft, &digests);
+    checks::env_files(draft, &project, files);
     let words = project.expected().into_iter().map(|(name, word)| (name, Value::text(word)));
     draft.set(SERVICES, Value::Map(words.collect()));
     if digests.waits_for.is_empty() {
@@ -247,9 +256,6 @@ fn complete(draft: &mut Draft<'_>, files: &[&DesiredResource]) {
         draft.set("content", Value::Unknown(digests.waits_for));
     }
 }
-
-/// What stands between the file that people wrote and the document that ipai adds.
-const ADDED: &str = "\n---\n# added by ipai:";
 
 fn append(text: &str, document: &str) -> String {
     let newline = if text.ends_with('\n') { "" } else { "\n" };
@@ -268,7 +274,7 @@ fn labels(
     use std::fmt::Write as _;
     let quote = |text: &str| serde_json::Value::from(text).to_string();
     let mut document =
-        format!("{} labels, and digests of the files that services use\n", &ADDED[5..]);
+        format!("{} labels, and digests of the files that services use\n", added::HEAD);
     let mut line = |indent: usize, key: &str, value: &str| {
         let space = if value.is_empty() { "" } else { " " };
         let value = if value.is_empty() { String::new() } else { quote(value) };

@@ -112,11 +112,6 @@ fn labels_are_appended_as_a_document_of_their_own() {
     let read = Project::read(&text, "/opt/ipai/ops").unwrap();
     assert_eq!(read.loads.len(), 1);
     assert_eq!(read.services.len(), 3);
-    assert_eq!(ComposeType.written("content", &text), format!("{YAML}\n"));
-    // Nobody can hide a document of his own behind the words.
-    let sly = format!("{YAML}\n---\n# added by ipai: nothing\nservices: {{}}\n");
-    let (resource, _) = compiled(compose(&sly, None), &files());
-    assert_eq!(ComposeType.written("content", &text_of(&resource)), sly);
 }
 
 #[test]

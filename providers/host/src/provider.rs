@@ -64,8 +64,8 @@ impl HostExecutor {
         let (home, outputs) = first.home.as_ref().ok_or_else(|| {
             RemoteError::new(
                 Fault::NotFound,
-                format!("apply {}", first.address),
-                "its host does not exist",
+                "reach the host",
+                "it does not exist, or nothing of the stack leads to it",
             )
         })?;
         let mut place = self.connections.place(home, outputs)?;

@@ -21,8 +21,20 @@ pub(super) fn names() -> impl Iterator<Item = String> {
 
 /// The section that `secret`, `[secret]`, `secret.NAME` or `secret.generate` speaks of.
 pub(super) fn find(name: &str) -> Option<&'static Section> {
-    let first = name.trim_start_matches('[').split(['.', ']']).next()?;
-    SECTIONS.iter().find(|section| section.name() == first)
+    let name = name.trim_matches(['[', ']']);
+    let first = name.split('.').next()?;
+    let of = |section: &&Section| section.name() == first;
+    // `backup.service` is a section of its own within another.
+    let depth = |section: &&Section| {
+        let parts = section.header.split('.').filter(|part| *part != "NAME").count();
+        let same = section.header.split('.').zip(name.split('.')).take(parts);
+        if same.clone().count() == parts && same.into_iter().all(|(a, b)| a == b) {
+            parts
+        } else {
+            0
+        }
+    };
+    SECTIONS.iter().filter(of).max_by_key(depth)
 }
 
 /// Prints a section, or one of its keys with what lies in it.

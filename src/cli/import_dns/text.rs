@@ -30,13 +30,17 @@ pub(super) fn toml(zone: &str, chosen: &[Chosen], now: &str) -> String {
 }
 
 /// How many, and what to do with them.
-pub(super) fn summary(chosen: &[Chosen], adopt: &str) -> String {
+pub(super) fn summary(chosen: &[Chosen], all: usize, adopt: &str) -> String {
     let written = chosen.iter().filter(|one| one.resource.is_ok()).count();
     let records = if written == 1 { "record" } else { "records" };
-    let left = match chosen.len() - written {
+    let mut left = match chosen.len() - written {
         0 => String::new(),
         left => format!(", {left} left out"),
     };
+    match all - chosen.len() {
+        0 => {}
+        passed => left += &format!(", {passed} passed over: this stack's, or of another type"),
+    }
     let next = format!("\n  hint: put them into stack.toml, then take them over: {adopt}");
     format!("{written} {records}{left}.{}", if written == 0 { "" } else { &next })
 }

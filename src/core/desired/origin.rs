@@ -63,14 +63,16 @@ fn line_range(template: &str, wanted: &str, line: usize) -> Option<std::ops::Ran
     }
 }
 
-/// The line at the same number, when it holds an expression and what stands around that is as it was rendered.
+/// The line at the same number, when it holds a key with an expression behind it and what stands around that is as it was
+/// rendered. Statements above it may have made lines come and go.
 fn like(template: &str, wanted: &str, line: usize) -> Option<std::ops::Range<usize>> {
     let start: usize = template.split_inclusive('\n').take(line - 1).map(str::len).sum();
     let text = template.get(start..)?.lines().next()?;
     let (before, rest) = text.split_once("{{")?;
     let (_, after) = rest.rsplit_once("}}")?;
     let indent = text.len() - text.trim_start().len();
-    let fits = !before.trim().is_empty() && wanted.starts_with(before) && wanted.ends_with(after);
+    let in_place = before.contains(':') && !template[..start].contains("{%");
+    let fits = in_place && wanted.starts_with(before) && wanted.ends_with(after);
     fits.then(|| start + indent..start + text.len())
 }
 
@@ -88,5 +90,8 @@ mod tests {
         let template = "a: 1\n  image: caddy:{{ var.v }}\nx: {{ var.x }}\n";
         assert_eq!(line_range(template, "  image: caddy:2", 2), Some(7..31));
         assert_eq!(line_range(template, "  image: caddy:2", 3), None, "another line");
+        let looped = "{% for n in all %}\n- {{ n }}\n{% endfor %}\nimage: {{ var.v }}\n";
+        assert_eq!(line_range(looped, "image: caddy:2", 4), None, "lines have come and gone");
+        assert_eq!(line_range("- a\n- {{ x }}\n", "- nope", 2), None, "any item looks like it");
     }
 }

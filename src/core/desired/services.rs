@@ -1,49 +1,104 @@
-//! Checks name services: held against what the stack's resources run.
+//! Checks and backups name services and volumes: held against what the stack's resources run.
 
 use std::collections::BTreeSet;
 
 use super::Inputs;
+use crate::address::Address;
+use crate::backup::Backup;
+use crate::check::Check;
 use crate::diagnostic::{Diagnostic, nearest};
-use crate::resource::DesiredResource;
-use crate::tree::Data;
+use crate::resource::{DesiredResource, Services};
 
-/// Complains of checks about services that nothing runs. While it is not known what some resource runs, nothing is said.
+struct Project<'a> {
+    address: &'a Address,
+    project: String,
+    names: BTreeSet<String>,
+    volumes: BTreeSet<String>,
+}
+
+/// Complains of checks about services that nothing runs: one that runs a command there cannot be asked; for others the name
+/// only says what they are about. While it is not known what some resource runs, nothing is said.
 pub(super) fn check(
     inputs: &Inputs<'_>,
     resources: &[DesiredResource],
+    checks: &[Check],
     problems: &mut Vec<Diagnostic>,
 ) {
-    let kind = |resource: &DesiredResource| inputs.types.get(&resource.address);
-    let hidden = |r: &DesiredResource| kind(r).is_some_and(|k| k.hides_openings(&r.attributes));
-    if resources.len() != inputs.stack.resources.len() || resources.iter().any(hidden) {
+    let mut projects: Vec<Project<'_>> = Vec::new();
+    for resource in resources {
+        let Some(kind) = inputs.types.get(&resource.address) else { continue };
+        match kind.services(&resource.attributes) {
+            Services::None => {}
+            Services::Unknown => return,
+            Services::Known { project, names, volumes } => {
+                projects.push(Project { address: &resource.address, project, names, volumes });
+            }
+        }
+    }
+    if resources.len() != inputs.stack.resources.len() || !inputs.stack.unread.is_empty() {
         return;
     }
-    let runs =
-        |r: &DesiredResource| Some((r.address.name.clone(), kind(r)?.services(&r.attributes)?));
-    let projects: Vec<_> = resources.iter().filter_map(runs).collect();
-    for (_, table) in inputs.stack.checks.values() {
-        let Some(node) = table.get("service") else { continue };
-        let Data::Text(text) = &node.data else { continue };
+    if let Some(backup) = &inputs.stack.backup {
+        let own = projects.iter().find(|one| *one.address == backup.compose);
+        own.iter().for_each(|project| backed_up(backup, project, problems));
+    }
+    for check in checks {
+        let Some(text) = &check.service else { continue };
         let (project, service) =
             text.split_once('/').map_or((None, text.as_str()), |(p, s)| (Some(p), s));
-        let named = projects.iter().filter(|(address, (name, _))| {
-            project.is_none_or(|project| project == address || project == name)
+        let named = projects.iter().filter(|one| {
+            project.is_none_or(|project| project == one.address.name || project == one.project)
         });
         let services: BTreeSet<&str> =
-            named.flat_map(|(_, (_, services))| services).map(String::as_str).collect();
-        if !services.contains(service) {
-            problems.push(unknown(text, service, &services).at(&node.span));
+            named.flat_map(|one| &one.names).map(String::as_str).collect();
+        let known = services.contains(service) || (services.is_empty() && !check.runs_commands());
+        let table = inputs.stack.checks.get(&check.name).map(|(_, table)| table);
+        if let Some(node) = table.and_then(|table| table.get("service")).filter(|_| !known) {
+            problems.push(unknown(check, text, service, &services).at(&node.span));
         }
     }
 }
 
-fn unknown(text: &str, service: &str, services: &BTreeSet<&str>) -> Diagnostic {
-    let problem = Diagnostic::error("A check of an unknown service")
-        .detail(format!("No Compose project of this stack has a service `{text}`."));
+fn unknown(check: &Check, text: &str, service: &str, services: &BTreeSet<&str>) -> Diagnostic {
+    let summary = "A check of an unknown service";
+    let problem = match check.runs_commands() {
+        true => Diagnostic::error(summary),
+        false => Diagnostic::warning(summary),
+    };
+    let problem =
+        problem.detail(format!("No Compose project of this stack has a service `{text}`."));
     match nearest(service, services.iter().copied()) {
         Some(near) => problem.hint(format!("did you mean \"{near}\"?")),
         None if services.is_empty() => problem,
-        None => problem
-            .hint(format!("services: {}", services.iter().copied().collect::<Vec<_>>().join(", "))),
+        None => {
+            let all = services.iter().copied().collect::<Vec<_>>().join(", ");
+            problem.hint(format!("services: {all}"))
+        }
+    }
+}
+
+/// What a backup would not find.
+fn backed_up(backup: &Backup, project: &Project<'_>, problems: &mut Vec<Diagnostic>) {
+    for (service, data) in &backup.services {
+        let own = std::iter::once(service);
+        let databases = (!data.databases.is_empty()).then_some(&backup.postgres.0);
+        let services = own.chain(&data.stops).chain(databases).collect::<BTreeSet<_>>();
+        let services = services.into_iter().map(|name| ("service", name, &project.names));
+        let volumes = data.volumes.iter().map(|name| ("volume", name, &project.volumes));
+        for (what, name, known) in services.chain(volumes) {
+            if known.contains(name) {
+                continue;
+            }
+            let problem = Diagnostic::error(format!("A backup of an unknown {what}")).detail(format!(
+                "`[backup.service.{service}]` names the {what} `{name}`, which the Compose file of `{}` does not have.",
+                backup.compose
+            ));
+            let all = || known.iter().map(String::as_str);
+            let problem = match nearest(name, all()) {
+                Some(near) => problem.hint(format!("did you mean \"{near}\"?")),
+                None => problem.hint(format!("{what}s: {}", all().collect::<Vec<_>>().join(", "))),
+            };
+            problems.push(problem.at(data.span.as_ref().unwrap_or(&backup.span)));
+        }
     }
 }

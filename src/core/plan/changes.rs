@@ -36,8 +36,9 @@ pub(super) fn show_written(
     let Some(change) = changes.last_mut().filter(|change| change.diff.is_some()) else { return };
     let text = |value: &Value| value.as_content()?.text.clone();
     let (Some(before), Some(after)) = (live.and_then(text), text(wanted)) else { return };
-    let (before, after) = (kind.written(name, before.expose()), kind.written(name, after.expose()));
-    if change.name == name && before != after {
+    let whole = before.expose().len();
+    let (before, after) = kind.written(before.expose(), after.expose());
+    if change.name == name && before.len() != whole {
         let (live, desired) = (format!("live/{name}"), format!("desired/{name}"));
         change.diff = text_diff::unified(before, after, &live, &desired);
     }

@@ -99,7 +99,7 @@ impl<'a> Planner<'a> {
         let home = resource.home.as_ref().and_then(|home| self.new_home(home));
         let mut action = match (home, existing) {
             (Some(home), _) => self.create(kind, resource, Reason::HomeIsNew(home)),
-            (None, None) => self.create(kind, resource, self.reason_to_create(&resource.address)),
+            (None, None) => self.create(kind, resource, self.reason_to_create(kind, resource)),
             (None, Some(live)) => self.compare(kind, resource, live),
         };
         action.after = resource.after.iter().cloned().collect();
@@ -129,8 +129,17 @@ impl<'a> Planner<'a> {
         is_new.then(|| home.clone())
     }
 
-    fn reason_to_create(&self, address: &Address) -> Reason {
-        if self.live.remembered.contains_key(address) { Reason::Deleted } else { Reason::NotFound }
+    /// What was applied as the stack has it now and is gone was deleted; what the stack wants otherwise since then may
+    /// as well stand where it was.
+    fn reason_to_create(&self, kind: &dyn ResourceType, resource: &DesiredResource) -> Reason {
+        let Some(applied) = self.live.remembered.get(&resource.address) else {
+            return Reason::NotFound;
+        };
+        let applied = applied.split('+').next();
+        match resource.version(kind.schema()) {
+            Some(wanted) if Some(wanted.as_str()) != applied => Reason::Edited,
+            _ => Reason::Deleted,
+        }
     }
 
     fn create(
@@ -315,7 +324,11 @@ impl<'a> Planner<'a> {
         }
         let kept: BTreeSet<&Address> = self.actions.iter().map(|a| &a.address).collect();
         self.conflicts.retain(|conflict| kept.contains(&conflict.address));
-        let remarks: BTreeSet<&String> = self.live.notes.iter().collect();
+        // What stands in the way is told as such.
+        let told = |note: &&String| {
+            !self.conflicts.iter().any(|conflict| note.starts_with(&conflict.foreign.title))
+        };
+        let remarks: BTreeSet<&String> = self.live.notes.iter().filter(told).collect();
         self.notes.extend(remarks.into_iter().map(|r| Note { address: None, text: r.clone() }));
         let mut foreign = self.live.foreign.clone();
         foreign.sort();

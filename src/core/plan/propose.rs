@@ -57,7 +57,7 @@ fn hidden<'a>(
     };
     desired.resources.iter().filter(hides).map(|resource| Note {
         address: Some(resource.address.clone()),
-        text: "which ports it opens is known once what it holds is made".to_owned(),
+        text: "its file is completed while it is applied, so the ports that it opens are not listed yet".to_owned(),
     })
 }
 

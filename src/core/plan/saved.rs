@@ -7,11 +7,12 @@ use serde::{Deserialize, Serialize};
 use super::{Action, AttributeChange, Plan, Shown, Verb};
 use crate::address::{Address, StackId};
 use crate::diagnostic::Diagnostic;
+use crate::exposure::{Exposed, Turn};
 use crate::hash;
 
 const FORMAT: &str = "ipai-plan";
 /// Readers take every minor version of their major one.
-const FORMAT_VERSION: &str = "1.0";
+const FORMAT_VERSION: &str = "1.1";
 const CUT_SHORT: &str = "The plan file is damaged or cut short";
 
 /// What a plan file holds.
@@ -25,6 +26,9 @@ pub struct SavedPlan {
     pub ipai_version: String,
     /// The plan.
     pub plan: Plan,
+    /// Which ports can be reached, and what the plan changes about that: for those who read the file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exposure: Vec<(Exposed, Turn)>,
     /// SHA-256 over everything above.
     pub checksum: String,
 }
@@ -32,12 +36,13 @@ pub struct SavedPlan {
 impl SavedPlan {
     /// Wraps a plan for saving.
     #[must_use]
-    pub fn new(plan: Plan, ipai_version: &str) -> Self {
+    pub fn new(plan: Plan, exposure: &[(Exposed, Turn)], ipai_version: &str) -> Self {
         let mut saved = Self {
             format: FORMAT.into(),
             format_version: FORMAT_VERSION.into(),
             ipai_version: ipai_version.into(),
             plan,
+            exposure: exposure.to_vec(),
             checksum: String::new(),
         };
         saved.checksum = saved.sum();
@@ -215,7 +220,7 @@ mod tests {
             live_digest: "0123".into(),
             targets: Vec::new(),
         };
-        SavedPlan::new(plan, "0.1.0")
+        SavedPlan::new(plan, &[], "0.1.0")
     }
 
     fn refused(text: &str) -> String {

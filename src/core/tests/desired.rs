@@ -153,7 +153,7 @@ fn unknown_keys_are_errors_and_the_nearest_known_one_is_named() {
 
 #[test]
 fn unknown_sections_providers_and_types_are_errors() {
-    check("[vars]\na = 1", "stack.toml:3:2 Unknown key `vars` (did you mean `var`?)");
+    check("[vars]\na = 1", "stack.toml:3:2 Unknown key `vars` (here it is called `var`)");
     check("[tov.box.a]", "stack.toml:3:2 Unknown key `tov` (did you mean `toy`?)");
     check(
         "[toy.bax.a]",
@@ -178,11 +178,11 @@ fn every_kind_refuses_what_it_does_not_take() {
         ("image = ['debian']", "4:9 Wrong type for `image`"),
         ("backups = 'perhaps'", "4:11 Wrong type for `backups`"),
         ("backups = 1", "4:11 Wrong type for `backups`"),
-        ("tags = 'x'", "4:8 Wrong type for `tags`"),
-        ("tags = ['x', 1]", "4:14 Wrong type for `tags`"),
+        ("tags = 'x'", "4:8 Wrong type for `tags` (write [\"x\"])"),
+        ("tags = ['x', 1]", "4:14 Wrong type for `tags` (write \"1\")"),
         ("labels = ['x']", "4:10 Wrong type for `labels`"),
-        ("labels = { x = 1 }", "4:16 Wrong type for `labels.x`"),
-        ("timeout = 90", "4:11 Wrong type for `timeout`"),
+        ("labels = { x = 1 }", "4:16 Wrong type for `labels.x` (write \"1\")"),
+        ("timeout = 90", "4:11 Wrong type for `timeout` (write \"90s\")"),
         ("timeout = '90'", "4:11 Wrong type for `timeout`"),
         ("timeout = '1d'", "4:11 Wrong type for `timeout`"),
         ("timeout = 's'", "4:11 Wrong type for `timeout`"),
@@ -236,7 +236,10 @@ fn references_to_nothing_are_errors_with_a_suggestion() {
         |content: &str| format!("[toy.box.a]\n[toy.record.a]\nname = 'a'\ncontent = '{content}'");
     for (content, problem) in [
         ("{{ toy.box.b.ip }}", "Reference to nothing (did you mean `toy.box.a`?)"),
-        ("{{ toy.box.a.ipp }}", "Reference to nothing (did you mean `toy.box.a.ip`?)"),
+        (
+            "{{ toy.box.a.ipp }}",
+            "Reference to nothing (did you mean `toy.box.a.ip`? It has ip, id)",
+        ),
         ("{{ toy.bix.a.ip }}", "Reference to nothing (did you mean `toy.box`?)"),
         ("{{ toy.record.a.id }}", "Reference to nothing (did you mean `toy.record.a`?)"),
     ] {
@@ -393,7 +396,10 @@ fn secrets_say_where_they_come_from() {
         "[secret.a]\ngenerate = 'hex'\nalphabet = 'abcdefgh'",
         "stack.toml:4:12 An alphabet for what has none (only `generate = \"password\"` takes an `alphabet`)",
     );
-    check("[secret.a]\ncommand = 'pass'", "stack.toml:4:11 Wrong type for `command`");
+    check(
+        "[secret.a]\ncommand = 'pass'",
+        "stack.toml:4:11 Wrong type for `command` (write [\"pass\"])",
+    );
 }
 
 #[test]

@@ -118,7 +118,7 @@ fn a_secret_that_is_reported_as_plain_text_is_compared_by_its_text() {
 #[test]
 fn a_saved_plan_is_the_same_when_it_is_read_again() {
     let plan = Story::of(HOUSE).plan();
-    let text = SavedPlan::new(plan.clone(), "0.1.0").to_text();
+    let text = SavedPlan::new(plan.clone(), &[], "0.1.0").to_text();
     assert_eq!(SavedPlan::read(&text, Some(&plan.stack)).unwrap().plan, plan);
 }
 

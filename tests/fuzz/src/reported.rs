@@ -47,7 +47,7 @@ pub fn report_plan(plan: &Plan, fully: bool) {
     }
     report::plan_messages(plan, None).for_each(drop);
     let _ = lint(plan);
-    let text = SavedPlan::new(plan.clone(), "0.0.0").to_text();
+    let text = SavedPlan::new(plan.clone(), &[], "0.0.0").to_text();
     let again = SavedPlan::read(&text, Some(&plan.stack)).map(|saved| saved.plan);
     let again = again.unwrap_or_else(|problem| panic!("not read again: {problem:?}\n{text}"));
     assert_eq!(*plan, again, "another plan than was saved");

@@ -101,7 +101,7 @@ async fn records_left_behind_in_another_zone_are_told_of_and_stay() {
     assert_eq!(
         live.notes,
         [
-            "2 records of a stack of this name in old.example, a zone that this one does not name (chat.old.example, www.old.example); they stay: if they are left over from a move, delete them at Cloudflare"
+            "2 records of a stack of this name in old.example, a zone that this one does not name (chat.old.example, www.old.example); ipai leaves them alone: if they are left over from a move, delete them at Cloudflare"
         ]
     );
     // What is complete has moved nowhere, and costs no more than before.

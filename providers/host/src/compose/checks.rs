@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use ipai_core::diagnostic::nearest;
 use ipai_core::image::{ImageName, pinned};
 use ipai_core::{Attributes, DesiredResource, Diagnostic, Draft, Value};
 
@@ -42,6 +43,18 @@ pub(crate) fn is_project(text: &str) -> bool {
     starts && text.len() <= 63 && text.chars().all(legal)
 }
 
+fn is_sensitive(draft: &Draft<'_>) -> bool {
+    draft.resource.attributes.get("content").is_some_and(Value::is_sensitive)
+}
+
+/// A problem without what it quotes of a content that holds secrets.
+fn unquoted(draft: &Draft<'_>, mut problem: Diagnostic) -> Diagnostic {
+    if is_sensitive(draft) {
+        problem.detail = Some("What the file says is not shown, because it holds secrets.".into());
+    }
+    problem
+}
+
 /// The content's text, when it is known already.
 pub(super) fn known_content(draft: &Draft<'_>) -> Option<String> {
     known(&draft.resource.attributes)
@@ -71,14 +84,14 @@ pub(super) fn mistakes(draft: &mut Draft<'_>) -> bool {
     let Some(text) = known_content(draft) else { return false };
     // What cannot be read was reported.
     let Ok(root) = super::yaml::read(&text) else { return false };
-    let found = super::mistakes::find(&root, &text);
+    let found = super::mistakes::find(&root, &text, is_sensitive(draft));
     let any = ipai_core::diagnostic::any_error(&found);
     found.into_iter().for_each(|problem| draft.error("content", problem));
     any
 }
 
-/// Checks that every service says what it runs, and in which version.
-/// What is missing where something is misspelled may be just that.
+/// Checks that every service says what it runs, and in which version. What is missing where something is misspelled may be
+/// just that.
 pub(super) fn services(draft: &mut Draft<'_>, project: &Project, misread: bool) {
     if misread {
         return;
@@ -92,7 +105,7 @@ pub(super) fn services(draft: &mut Draft<'_>, project: &Project, misread: bool) 
         let locked = draft.images.zip(project.pulled(service));
         let pinned = locked.is_some_and(|(locked, image)| pinned(image, locked).is_some());
         if let Some(problem) = service_problem(name, service).filter(|_| !pinned) {
-            draft.error("content", problem);
+            draft.error("content", unquoted(draft, problem));
         }
     }
     unlocked(draft, project);
@@ -110,7 +123,7 @@ fn unlocked(draft: &mut Draft<'_>, project: &Project) {
                 "`{name}` is missing in the lock file, so its tag alone says what is deployed."
             ))
             .hint("ipai images --lock");
-        draft.error("content", problem);
+        draft.error("content", unquoted(draft, problem));
     }
 }
 
@@ -152,8 +165,7 @@ pub(super) fn on_change(draft: &mut Draft<'_>, project: &Project) {
         let only_reload = value.as_map().is_some_and(|map| map.keys().all(|key| key == "reload"));
         let command = commands.get(&name).is_some_and(|words| !words.is_empty());
         let problem = if !project.services.contains_key(&name) {
-            Diagnostic::error("`on_change` of an unknown service")
-                .detail(format!("The Compose file has no service `{name}`."))
+            no_service("`on_change` of an unknown service", &name, project)
         } else if !only_reload || !command {
             Diagnostic::error("Not a way to take in changes")
                 .detail(format!("`on_change.{name}` needs the one key `reload` with a command."))
@@ -165,14 +177,22 @@ pub(super) fn on_change(draft: &mut Draft<'_>, project: &Project) {
     }
 }
 
+fn no_service(summary: &str, name: &str, project: &Project) -> Diagnostic {
+    let problem =
+        Diagnostic::error(summary).detail(format!("The Compose file has no service `{name}`."));
+    let names = || project.services.keys().map(String::as_str);
+    match nearest(name, names()) {
+        Some(near) => problem.hint(format!("did you mean `{near}`?")),
+        None => problem.hint(format!("services: {}", names().collect::<Vec<_>>().join(", "))),
+    }
+}
+
 /// Checks that `migrates` names services.
 pub(super) fn migrates(draft: &mut Draft<'_>, project: &Project) {
     let names = draft.resource.texts("migrates");
     let unknown = names.into_iter().find(|name| !project.services.contains_key(*name));
     if let Some(name) = unknown.map(|name| name.escape_debug().to_string()) {
-        let problem = Diagnostic::error("`migrates` names an unknown service")
-            .detail(format!("The Compose file has no service `{name}`."));
-        draft.error("migrates", problem);
+        draft.error("migrates", no_service("`migrates` names an unknown service", &name, project));
     }
 }
 
@@ -197,5 +217,28 @@ pub(super) fn stuck(draft: &mut Draft<'_>, digests: &Digests) {
             .detail(format!("Service `{service}` mounts the single file {path}. A new version is renamed into its place, and the container keeps the old one; it is recreated instead of reloaded."))
             .hint("mount the folder that holds the file");
         draft.error("on_change", problem);
+    }
+}
+
+/// Warns of files that Compose will look for and nobody writes.
+pub(super) fn env_files(draft: &mut Draft<'_>, project: &Project, files: &[&DesiredResource]) {
+    let written: BTreeSet<&str> = files.iter().filter_map(|file| file.text("path")).collect();
+    // Where a path waits for an apply, it may be that of any file; where something is wrong, a file may be missing for that.
+    if written.len() < files.len() || ipai_core::diagnostic::any_error(draft.problems) {
+        return;
+    }
+    let read = |(name, service): (&String, &Service)| {
+        let missing = service.env_files.iter().filter(|path| !written.contains(path.as_str()));
+        missing.map(|path| (name.clone(), path.clone())).collect::<Vec<_>>()
+    };
+    for (name, path) in project.services.iter().flat_map(read).collect::<Vec<_>>() {
+        let near = nearest(&path, written.iter().copied());
+        let hint = match near {
+            Some(near) => format!("did you mean {near}?"),
+            None => format!("write a [host.file.NAME] with path = \"{path}\""),
+        };
+        let problem = Diagnostic::warning("An `env_file` that nothing writes")
+            .detail(format!("Service `{name}` reads {path}, which no host.file of this stack writes; Compose refuses to start without it."));
+        draft.error("content", unquoted(draft, problem.hint(hint)));
     }
 }

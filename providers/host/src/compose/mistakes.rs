@@ -7,6 +7,7 @@ use ipai_core::diagnostic::nearest;
 use serde_json::{Map, Value as Json};
 
 use super::lines::line_of;
+use super::values;
 use super::yaml::{items, members, scalar};
 
 /// Keys of a Compose file, see <https://docs.docker.com/reference/compose-file/>.
@@ -29,14 +30,18 @@ const SERVICE: &str = "annotations attach blkio_config build cap_add cap_drop cg
 const HEALTH: [&str; 7] =
     ["test", "interval", "timeout", "retries", "start_period", "start_interval", "disable"];
 
-/// What is wrong with a project, each with its line of the text where it is found.
-pub(super) fn find(root: &Map<String, Json>, text: &str) -> Vec<Diagnostic> {
-    let mut found = Found { text, problems: Vec::new() };
+/// The most errors that are told of one file, and the most warnings: each costs a walk through it.
+const MOST: usize = 50;
+
+/// What is wrong with a project, each with its line of the text where it is found. A text that holds secrets is not quoted:
+/// what stands at a wrong place may be one.
+pub(super) fn find(root: &Map<String, Json>, text: &str, sensitive: bool) -> Vec<Diagnostic> {
+    let mut found = Found { text, sensitive, errors: Vec::new(), warnings: Vec::new() };
     found.keys("A Compose file", &[], root, &TOP);
     let known: Vec<&str> = SERVICE.split_whitespace().collect();
-    let names = Names::of(root);
+    let names = Names::of(root, text);
     for (name, body) in members(root.get("services")) {
-        let what = format!("Service `{name}`");
+        let what = format!("Service {}", found.quoted(name));
         let Some(body) = body.as_object() else {
             let problem = Diagnostic::error("A service that is no mapping");
             found.push(problem.detail(format!("{what} holds no keys.")), &["services", name]);
@@ -45,36 +50,67 @@ pub(super) fn find(root: &Map<String, Json>, text: &str) -> Vec<Diagnostic> {
         found.keys(&what, &["services", name], body, &known);
         if let Some(health) = body.get("healthcheck").and_then(Json::as_object) {
             let path = ["services", name, "healthcheck"];
-            found.keys(&format!("The health check of service `{name}`"), &path, health, &HEALTH);
+            let what = format!("The health check of service {}", found.quoted(name));
+            found.keys(&what, &path, health, &HEALTH);
         }
+        values::check(name, body, &mut found);
         names.iter().for_each(|names| names.check(name, body, &mut found));
     }
-    found.problems
+    found.errors.into_iter().chain(found.warnings).collect()
 }
 
-struct Found<'a> {
+/// What was found so far.
+pub(super) struct Found<'a> {
     text: &'a str,
-    problems: Vec<Diagnostic>,
+    sensitive: bool,
+    errors: Vec<Diagnostic>,
+    warnings: Vec<Diagnostic>,
 }
 
 impl Found<'_> {
+    /// A value that Compose takes for none, with what it takes.
+    pub(super) fn value(&mut self, service: &str, path: &[&str], value: &str, takes: &str) {
+        let key = path.last().copied().unwrap_or_default();
+        let detail = format!("Service {}: {} is none.", self.quoted(service), self.quoted(value));
+        let problem = Diagnostic::error(format!("Not a value for `{key}` in a Compose file"))
+            .detail(detail)
+            .hint(format!("it takes {takes}"));
+        self.push(problem, &[&["services", service], path, &[value]].concat());
+    }
+
+    fn quoted(&self, name: &str) -> String {
+        if self.sensitive { "(hidden: the file holds secrets)".into() } else { format!("`{name}`") }
+    }
+
+    /// What is meant by a name, unless that may be a secret.
+    fn meant(&self, name: &str, known: &BTreeSet<&str>) -> Option<String> {
+        let near = nearest(name, known.iter().copied()).filter(|_| !self.sensitive);
+        near.map(|near| format!("did you mean `{near}`?"))
+    }
+
     fn push(&mut self, problem: Diagnostic, path: &[&str]) {
-        let line = line_of(self.text, path);
-        self.problems.push(line.into_iter().fold(problem, Diagnostic::on_rendered_line));
+        let list = if problem.is_error() { &mut self.errors } else { &mut self.warnings };
+        if list.len() < MOST {
+            let line = line_of(self.text, path);
+            list.push(line.into_iter().fold(problem, Diagnostic::on_rendered_line));
+        }
     }
 
     /// Complains of keys that Compose does not know. One that resembles none of them may be newer than ipai.
     fn keys(&mut self, what: &str, path: &[&str], body: &Map<String, Json>, known: &[&str]) {
         let strange = |key: &&String| !key.starts_with("x-") && !known.contains(&key.as_str());
         for key in body.keys().filter(strange) {
-            let summary = format!("Unknown key `{key}` in a Compose file");
-            let detail = format!("{what} has no such key.");
+            let summary = match self.sensitive {
+                true => "Unknown key in a Compose file".to_owned(),
+                false => format!("Unknown key `{key}` in a Compose file"),
+            };
             let problem = match nearest(key, known.iter().copied()) {
                 Some(near) => Diagnostic::error(summary).hint(format!("did you mean `{near}`?")),
                 None => Diagnostic::warning(summary)
                     .hint("Docker Compose refuses it, unless its version is newer than ipai"),
             };
-            self.push(problem.detail(detail), &[path, &[key]].concat());
+            let problem = problem.detail(format!("{what} has no such key."));
+            self.push(problem, &[path, &[key]].concat());
         }
     }
 }
@@ -82,53 +118,71 @@ impl Found<'_> {
 /// What a service may name.
 struct Names<'a> {
     services: BTreeSet<&'a str>,
-    rest: [(&'static str, BTreeSet<&'a str>); 4],
+    rest: [(&'static str, Option<BTreeSet<&'a str>>); 4],
 }
 
 impl<'a> Names<'a> {
-    /// None where other files may hold more.
-    fn of(root: &'a Map<String, Json>) -> Option<Self> {
-        let names = |key: &str| {
-            members(root.get(key)).map(|(name, _)| name.as_str()).collect::<BTreeSet<_>>()
+    /// None where other files may hold more, or where a later document may take names back.
+    fn of(root: &'a Map<String, Json>, text: &str) -> Option<Self> {
+        let names = |key: &str| -> Option<BTreeSet<&str>> {
+            Some(members(Some(root.get(key)?)).map(|(name, _)| name.as_str()).collect())
         };
         let rest = ["volumes", "networks", "configs", "secrets"].map(|key| (key, names(key)));
-        (!root.contains_key("include")).then(|| Self { services: names("services"), rest })
+        let elsewhere = root.contains_key("include");
+        let back = text.contains("!override") || text.contains("!reset");
+        let services = names("services").unwrap_or_default();
+        (!elsewhere && !back).then_some(Self { services, rest })
     }
 
     fn check(&self, service: &str, body: &Map<String, Json>, found: &mut Found<'_>) {
+        let owner = found.quoted(service);
         for name in listed(body.get("depends_on")) {
+            if found.errors.len() >= MOST {
+                return;
+            }
             if !self.services.contains(name.as_str()) && !name.contains('$') {
+                let name_shown = found.quoted(&name);
                 let detail = format!(
-                    "Service `{service}` waits for `{name}`, which is none of this Compose file."
+                    "Service {owner} waits for {name_shown}, which is none of this Compose file."
                 );
                 let mut problem =
                     Diagnostic::error("`depends_on` names an unknown service").detail(detail);
-                problem.hint = nearest(&name, self.services.iter().copied())
-                    .map(|near| format!("did you mean `{near}`?"));
+                problem.hint = found.meant(&name, &self.services);
                 found.push(problem, &["services", service, "depends_on", &name]);
             }
         }
-        for (key, known) in &self.rest {
+        for (key, declared) in &self.rest {
+            let none = BTreeSet::new();
+            let known = declared.as_ref().unwrap_or(&none);
             let used = if *key == "volumes" { volumes(body) } else { listed(body.get(*key)) };
             // Every project has a network of this name; what holds a variable is known to Compose alone.
             let implied = |name: &str| *key == "networks" && name == "default";
             let is_there = |name: &str| known.contains(name) || name.contains('$') || implied(name);
             for name in used.into_iter().filter(|name| !is_there(name)) {
+                if found.errors.len() >= MOST {
+                    return;
+                }
                 let one = key.trim_end_matches('s');
-                let near = nearest(&name, known.iter().copied());
-                let hint = match near {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None if matches!(*key, "volumes" | "networks") => {
-                        format!("declare it at the end of the file:\n{key}:\n  {name}:")
-                    }
-                    None => format!("declare it under `{key}:` at the end of the file"),
+                let hint = match found.meant(&name, known) {
+                    Some(meant) => meant,
+                    None => declare(key, declared.is_some()),
                 };
+                let name_shown = found.quoted(&name);
                 let detail = format!(
-                    "Service `{service}` uses `{name}`, which the file's `{key}` do not name."
+                    "Service {owner} uses {name_shown}, which the file's `{key}` do not name."
                 );
                 let problem = Diagnostic::error(format!("Undefined {one} in a Compose file"));
                 found.push(problem.detail(detail).hint(hint), &["services", service, key, &name]);
             }
+        }
+    }
+}
+
+fn declare(key: &str, there: bool) -> String {
+    match there {
+        true => format!("declare it in the file's section `{key}:`"),
+        false => {
+            format!("declare it in a section `{key}:` at the end of the file, beside `services:`")
         }
     }
 }

@@ -16,6 +16,10 @@ pub(crate) struct Project {
     pub(crate) volumes: BTreeMap<String, String>,
     /// The reload services' digests that ipai added under `x-ipai`.
     pub(crate) loads: BTreeMap<String, String>,
+    /// Volumes that services may name.
+    pub(crate) declared: BTreeSet<String>,
+    /// Tells whether other files belong to it.
+    pub(crate) includes: bool,
 }
 
 /// One service.
@@ -33,6 +37,8 @@ pub(crate) struct Service {
     pub(crate) started: bool,
     /// Paths on the host that its containers see, or are built from, and files that are read into it.
     pub(crate) uses: BTreeSet<Use>,
+    /// Those files that are read into its environment and must be there, as absolute paths.
+    pub(crate) env_files: BTreeSet<String>,
     /// Volumes and folders that it mounts where PostgreSQL keeps its data.
     pub(crate) data: BTreeSet<String>,
 }
@@ -71,7 +77,10 @@ impl Project {
         let named =
             |(name, body): (&String, &Json)| Some((name.clone(), scalar(body.get("name")?)?));
         let volumes = members(root.get("volumes")).filter_map(named).collect();
-        Ok(Self { services, volumes, loads: members(loads).filter_map(load).collect() })
+        let declared = members(root.get("volumes")).map(|(name, _)| name.clone()).collect();
+        let includes = root.contains_key("include");
+        let loads = members(loads).filter_map(load).collect();
+        Ok(Self { services, volumes, loads, declared, includes })
     }
 
     /// The image that a registry gives for a service; none where it is made on the host, by this service or another.
@@ -143,6 +152,7 @@ impl<'a> Sources<'a> {
             one_shot: false,
             started: profiles.is_empty() && scale.and_then(Json::as_u64) != Some(0),
             uses: self.uses(body),
+            env_files: self.env_files(body),
             data: self.data(body),
         }
     }
@@ -155,6 +165,12 @@ impl<'a> Sources<'a> {
             source.starts_with(['/', '.']).then(|| resolve(source, self.directory))?
         };
         data.map(|(source, _)| path(&source).unwrap_or(source)).collect()
+    }
+
+    fn env_files(&self, body: &Json) -> BTreeSet<String> {
+        let needed = |entry: &&Json| entry.get("required").and_then(Json::as_bool) != Some(false);
+        let entries = items(body.get("env_file")).into_iter().filter(needed);
+        entries.filter_map(env_file).filter_map(|path| resolve(path, self.directory)).collect()
     }
 
     fn uses(&self, body: &Json) -> BTreeSet<Use> {

@@ -49,6 +49,16 @@ fn plain(message: &str) -> String {
     let message = message.split(" at line ").next().unwrap_or(message);
     match message {
         text if text.starts_with("cannot deserialize null") => "a key is missing here".into(),
+        text if text.contains("found a tab") || text.contains("tabs disallowed") => {
+            "a tab stands near here; YAML takes blanks alone".into()
+        }
+        text if text.starts_with("did not find expected key") => {
+            "this line does not fit the ones above it: look at how far in each begins".into()
+        }
+        text if text.starts_with("illegal placement of ':'") => {
+            "a bracket or a quote above is not closed, or a text with `: ` in it needs quotes"
+                .into()
+        }
         text if text.starts_with("duplicate mapping key") => {
             "this key is there twice in the same mapping".into()
         }
