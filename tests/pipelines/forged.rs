@@ -10,7 +10,8 @@ pub(crate) fn forge(text: &str, change: impl FnOnce(&mut Value)) -> String {
     let saved = SavedPlan::read(text, None).unwrap();
     let mut plan = serde_json::to_value(&saved.plan).unwrap();
     change(&mut plan);
-    SavedPlan::new(serde_json::from_value(plan).unwrap(), &saved.ipai_version).to_text()
+    SavedPlan::new(serde_json::from_value(plan).unwrap(), &saved.exposure, &saved.ipai_version)
+        .to_text()
 }
 
 /// Says of each action that it is done for this reason.
