@@ -242,7 +242,7 @@ mod tests {
         assert_eq!(refused("{}"), "Not a plan file");
         assert_eq!(refused(&text.replace("0123", "4567")), "The plan file was changed");
         assert_eq!(
-            refused(&text.replace("\"1.0\"", "\"2.0\"")),
+            refused(&text.replace("\"1.1\"", "\"2.0\"")),
             "The plan file is of another version"
         );
         let other = SavedPlan::read(&text, Some(&StackId::new("web", None))).unwrap_err();
