@@ -119,14 +119,13 @@ fn spans(declared: &Declared) -> BTreeMap<String, Span> {
     declared.table.iter().map(|(key, entry)| (key.clone(), entry.node.span.clone())).collect()
 }
 
-/// Whether a key that is required is there under a name that no key has, which is complained of by itself.
+/// Whether a key is there under a name that no key has, which is complained of by itself.
 fn misspelled(kind: &dyn ResourceType, declared: &Declared, name: &str) -> bool {
-    let required = |attribute: &&Attribute| matches!(attribute.default, Default::Required);
     let known = || kind.schema().iter().map(|attribute| attribute.name).chain(COMMON);
-    kind.schema().iter().filter(required).any(|attribute| attribute.name == name)
-        && declared.table.iter().any(|(key, _)| {
-            !known().any(|known| known == key) && nearest(key, known()) == Some(name)
-        })
+    declared
+        .table
+        .iter()
+        .any(|(key, _)| !known().any(|known| known == key) && nearest(key, known()) == Some(name))
 }
 
 /// What reading one resource gathers besides its attributes.
@@ -181,15 +180,19 @@ impl Reader<'_> {
         for attribute in kind.schema() {
             let value = match declared.table.get(attribute.name) {
                 Some(node) => self.value(attribute.name, &attribute.kind, node, gathered),
-                None if misspelled(kind, declared, attribute.name) => None,
-                None => self.default(attribute, declared),
+                None => self.default(kind, attribute, declared),
             };
             attributes.extend(value.map(|value| (attribute.name.to_owned(), value)));
         }
         attributes
     }
 
-    fn default(&mut self, attribute: &Attribute, declared: &Declared) -> Option<Value> {
+    fn default(
+        &mut self,
+        kind: &dyn ResourceType,
+        attribute: &Attribute,
+        declared: &Declared,
+    ) -> Option<Value> {
         match attribute.default {
             Default::Absent => None,
             Default::Bool(truth) => Some(Value::Bool(truth)),
@@ -197,6 +200,7 @@ impl Reader<'_> {
             Default::Text(text) => Some(Value::text(text)),
             Default::EmptyList => Some(Value::List(Vec::new())),
             Default::EmptyMap => Some(Value::Map(BTreeMap::new())),
+            Default::Required if misspelled(kind, declared, attribute.name) => None,
             Default::Required => {
                 let problem = Diagnostic::error(format!("Missing key `{}`", attribute.name))
                     .detail(format!("`{}` needs it: {}", declared.address, attribute.doc))
@@ -264,16 +268,16 @@ impl Reader<'_> {
                 values.into_iter().collect::<Option<BTreeMap<_, _>>>().map(Value::Map)
             }
             (Kind::Content, Data::Table(table)) => self.content(key, table, node, gathered),
-            (Kind::Address, Data::Text(source)) if self.meant_address(source).is_some() => {
-                let address = self.meant_address(source).unwrap_or_default();
-                let problem = Diagnostic::error(format!("`{key}` takes an address as it is"))
-                    .detail("It names the resource; a template would put one of its values there.")
-                    .hint(format!("write {key} = \"{address}\""))
-                    .at(&node.span);
-                self.problems.push(problem);
-                None
-            }
             (_, Data::Text(source)) if !matches!(kind, Kind::List(_) | Kind::Map(_)) => {
+                if let (Kind::Address, Some(address)) = (kind, self.meant_address(source)) {
+                    let problem = Diagnostic::error(format!("`{key}` takes an address as it is"))
+                        .detail(
+                            "It names the resource; a template would put one of its values there.",
+                        )
+                        .hint(format!("write {key} = \"{address}\""));
+                    self.problems.push(problem.at(&node.span));
+                    return None;
+                }
                 let rendered = self.render(source, &Origin::Inline(node.span.clone()), gathered)?;
                 let value = self.scalar(key, kind, rendered, node)?;
                 if matches!(kind, Kind::Address) {

@@ -184,16 +184,12 @@ impl Renderer {
     fn undefined(&self, name: &str) -> Diagnostic {
         let near = self.suggestion(name);
         let first = name.split('.').next().unwrap_or_default();
-        let hint = match (near, first) {
-            (Some(near), _) if self.has(name).is_some() => {
-                format!("did you mean `{near}`? It has {}", self.has(name).unwrap_or_default())
-            }
-            (None, _) if self.has(name).is_some() => {
-                format!("it has {}", self.has(name).unwrap_or_default())
-            }
-            (Some(near), _) => format!("did you mean `{near}`?"),
-            (None, "var") => format!("add it to the stack's `[var]` section: {} = \"…\"", &name[3..].trim_start_matches('.')),
-            (None, "secret") => format!("declare it: [{name}]"),
+        let hint = match (near, self.has(name), first) {
+            (Some(near), Some(has), _) => format!("did you mean `{near}`? It has {has}"),
+            (None, Some(has), _) => format!("it has {has}"),
+            (Some(near), None, _) => format!("did you mean `{near}`?"),
+            (_, _, "var") => format!("add it to the stack's `[var]` section: {} = \"…\"", &name[3..].trim_start_matches('.')),
+            (_, _, "secret") => format!("declare it: [{name}]"),
             _ => "names begin with `var.`, `secret.`, `stack.`, `ssh.` or a declared resource's address".to_owned(),
         };
         let summary = match first {

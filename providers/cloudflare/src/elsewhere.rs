@@ -26,13 +26,13 @@ pub(crate) struct LeftBehind {
 /// At most so many names are said.
 const NAMED: usize = 3;
 
+/// What to do about it.
+pub(crate) const ADVICE: &str = "if they are left over from a move, delete them at Cloudflare";
+
 impl LeftBehind {
     /// What a plan says of it.
     pub(crate) fn note(&self) -> String {
-        format!(
-            "{}; ipai leaves them alone: if they are left over from a move, delete them at Cloudflare",
-            self.words()
-        )
+        format!("{}; ipai leaves them alone: {ADVICE}", self.words())
     }
 
     /// How many, where, and why that is odd.
@@ -63,8 +63,7 @@ pub(crate) async fn look(
         Err(failure) => return (Vec::new(), Some(failure)),
     };
     let zones = envelope.result.map(|list| list.0).unwrap_or_default();
-    let is_served = |zone: &Zone| zone.status == "active" && zone.kind == "full";
-    let others = zones.into_iter().filter(|zone| is_served(zone) && !named.contains(&*zone.name));
+    let others = zones.into_iter().filter(|zone| zone.is_served() && !named.contains(&*zone.name));
     let looks = join_all(others.map(|zone| in_zone(reader, stack, zone, teller))).await;
     let (mut found, mut failed) = (Vec::new(), None);
     for look in looks {

@@ -50,17 +50,17 @@ impl Observe for CloudflareObserver {
     ) -> BoxFuture<'a, Result<LiveState, RemoteError>> {
         Box::pin(async move {
             let zones = by_zone(&scope.desired);
-            let looks = zones.into_iter().map(|(zone, desired)| async move {
+            let looks = zones.iter().map(|(zone, desired)| async move {
                 let teller = Teller { events, address: desired.first().map(|d| &d.address) };
                 let records = fetch(&self.reader, zone, teller).await?;
-                report(&scope.stack, zone, &desired, &records)
+                report(&scope.stack, zone, desired, &records)
             });
             let mut state = LiveState::default();
             for seen in join_all(looks).await {
                 state.absorb(seen?);
             }
-            if lacks_one(&scope.desired, &state) {
-                state.notes.extend(self.left_behind(scope, events).await);
+            if lacks_one(&zones, &state) {
+                state.notes.extend(self.left_behind(scope, &zones, events).await);
             }
             Ok(state)
         })
@@ -69,8 +69,12 @@ impl Observe for CloudflareObserver {
 
 impl CloudflareObserver {
     /// Notes of records elsewhere that may be this stack's, and of not having been able to look.
-    async fn left_behind(&self, scope: &Scope, events: &dyn Events) -> Vec<String> {
-        let zones = by_zone(&scope.desired);
+    async fn left_behind(
+        &self,
+        scope: &Scope,
+        zones: &ByZone<'_>,
+        events: &dyn Events,
+    ) -> Vec<String> {
         let address = zones.values().flatten().next().map(|record| &record.address);
         let named = zones.keys().copied().collect();
         let teller = Teller { events, address };
@@ -82,14 +86,16 @@ impl CloudflareObserver {
 
 /// Tells whether a record that is wanted is not there in any form: then the stack is new or has moved to another zone,
 /// and it is worth a look at the others.
-fn lacks_one(desired: &[DesiredResource], state: &LiveState) -> bool {
+fn lacks_one(zones: &ByZone<'_>, state: &LiveState) -> bool {
     let found: BTreeSet<&Address> = state.resources.iter().map(|r| &r.address).collect();
-    by_zone(desired).values().flatten().any(|record| !found.contains(&record.address))
+    zones.values().flatten().any(|record| !found.contains(&record.address))
 }
 
 /// The desired records of each zone.
-fn by_zone(desired: &[DesiredResource]) -> BTreeMap<&str, Vec<&DesiredResource>> {
-    let mut zones: BTreeMap<&str, Vec<&DesiredResource>> = BTreeMap::new();
+type ByZone<'a> = BTreeMap<&'a str, Vec<&'a DesiredResource>>;
+
+fn by_zone(desired: &[DesiredResource]) -> ByZone<'_> {
+    let mut zones = ByZone::new();
     let records = desired
         .iter()
         .filter(|d| d.address.provider == PROVIDER && d.address.kind == dns_record::NAME);

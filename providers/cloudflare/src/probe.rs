@@ -66,9 +66,9 @@ impl CloudflareProbe {
         let named = zones.iter().map(String::as_str).collect();
         let (found, failed) =
             elsewhere::look(&self.reader, &scope.stack, &named, Teller::nobody()).await;
-        let fix = "if they are left over from a move, delete them at Cloudflare";
-        let warn = |left: &LeftBehind| Finding::warn("records elsewhere", left.words(), fix);
-        let unseen = failed.map(|failure| Finding::of_error("records elsewhere", &failure.error));
+        let about = "records elsewhere";
+        let warn = |left: &LeftBehind| Finding::warn(about, left.words(), elsewhere::ADVICE);
+        let unseen = failed.map(|failure| Finding::of_error(about, &failure.error));
         found.iter().map(warn).chain(unseen).collect()
     }
 

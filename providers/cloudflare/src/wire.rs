@@ -131,6 +131,13 @@ impl ApiResult for Record {}
 impl ApiResult for Deleted {}
 impl ApiResult for BatchAnswer {}
 
+impl Zone {
+    /// Tells whether Cloudflare serves it: records that are written elsewhere are seen by nobody.
+    pub(crate) fn is_served(&self) -> bool {
+        self.status == "active" && self.kind == "full"
+    }
+}
+
 impl Record {
     /// Tells whether Cloudflare keeps this record itself and lets nobody change it.
     pub(crate) fn is_cloudflares(&self) -> bool {

@@ -38,8 +38,7 @@ pub(crate) async fn find(
 
 /// The one zone of these that Cloudflare serves.
 pub(crate) fn choose(found: &[Zone], attempted: String) -> Result<Zone, RemoteError> {
-    let served: Vec<&Zone> =
-        found.iter().filter(|zone| zone.status == "active" && zone.kind == "full").collect();
+    let served: Vec<&Zone> = found.iter().filter(|zone| zone.is_served()).collect();
     match served[..] {
         [zone] if is_id(&zone.id) => Ok(zone.clone()),
         [zone] => {

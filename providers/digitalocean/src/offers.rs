@@ -33,8 +33,7 @@ fn doubt(wanted: &DesiredResource, sizes: &[Size]) -> Option<String> {
     let address = &wanted.address;
     let slugs = || sizes.iter().map(|size| size.slug.as_str());
     let Some(found) = sizes.iter().find(|known| known.slug == size) else {
-        let near = nearest(size, slugs()).map(|near| format!("; did you mean \"{near}\"?"));
-        let near = near.unwrap_or_default();
+        let near = meant(size, slugs());
         return Some(format!("{address}: DigitalOcean lists no size \"{size}\"{near}"));
     };
     if found.available && found.regions.iter().any(|known| known == region) {
@@ -42,8 +41,7 @@ fn doubt(wanted: &DesiredResource, sizes: &[Size]) -> Option<String> {
     }
     let regions = || sizes.iter().flat_map(|size| &size.regions).map(String::as_str);
     if !regions().any(|known| known == region) {
-        let near = nearest(region, regions()).map(|near| format!("; did you mean \"{near}\"?"));
-        let near = near.unwrap_or_default();
+        let near = meant(region, regions());
         return Some(format!(
             "{address}: DigitalOcean lists no size in a region \"{region}\"{near}"
         ));
@@ -53,6 +51,12 @@ fn doubt(wanted: &DesiredResource, sizes: &[Size]) -> Option<String> {
         _ => String::new(),
     };
     Some(format!("{address}: DigitalOcean does not offer the size \"{size}\" in {region} now{has}"))
+}
+
+/// The end of a sentence about a name that is none.
+fn meant<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
+    let near = nearest(name, known).map(|near| format!("; did you mean \"{near}\"?"));
+    near.unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -171,12 +171,9 @@ impl ResourceType for ComposeType {
     fn check(&self, draft: &mut Draft<'_>) {
         checks::attributes(draft);
         if let Some(project) = checks::content(draft) {
-            let misread = checks::mistakes(draft);
-            checks::services(draft, &project, misread);
-            if !misread {
-                checks::on_change(draft, &project);
-                checks::migrates(draft, &project);
-            }
+            checks::services(draft, &project);
+            checks::on_change(draft, &project);
+            checks::migrates(draft, &project);
         }
     }
 

@@ -24,6 +24,10 @@ pub(super) fn check(
     checks: &[Check],
     problems: &mut Vec<Diagnostic>,
 ) {
+    // Reading a Compose file once more costs time, and most stacks name nothing of it.
+    if inputs.stack.backup.is_none() && checks.iter().all(|check| check.service.is_none()) {
+        return;
+    }
     let mut projects: Vec<Project<'_>> = Vec::new();
     for resource in resources {
         let Some(kind) = inputs.types.get(&resource.address) else { continue };
@@ -67,14 +71,18 @@ fn unknown(check: &Check, text: &str, service: &str, services: &BTreeSet<&str>) 
     };
     let problem =
         problem.detail(format!("No Compose project of this stack has a service `{text}`."));
-    match nearest(service, services.iter().copied()) {
-        Some(near) => problem.hint(format!("did you mean \"{near}\"?")),
-        None if services.is_empty() => problem,
-        None => {
-            let all = services.iter().copied().collect::<Vec<_>>().join(", ");
-            problem.hint(format!("services: {all}"))
-        }
-    }
+    Diagnostic { hint: meant(service, services.iter().copied(), "services"), ..problem }
+}
+
+/// What may be meant by a name that is none, or all that there are.
+fn meant<'a>(
+    name: &str,
+    known: impl Iterator<Item = &'a str> + Clone,
+    what: &str,
+) -> Option<String> {
+    let all: Vec<&str> = known.clone().collect();
+    let near = nearest(name, known).map(|near| format!("did you mean \"{near}\"?"));
+    near.or_else(|| (!all.is_empty()).then(|| format!("{what}: {}", all.join(", "))))
 }
 
 /// What a backup would not find.
@@ -93,11 +101,8 @@ fn backed_up(backup: &Backup, project: &Project<'_>, problems: &mut Vec<Diagnost
                 "`[backup.service.{service}]` names the {what} `{name}`, which the Compose file of `{}` does not have.",
                 backup.compose
             ));
-            let all = || known.iter().map(String::as_str);
-            let problem = match nearest(name, all()) {
-                Some(near) => problem.hint(format!("did you mean \"{near}\"?")),
-                None => problem.hint(format!("{what}s: {}", all().collect::<Vec<_>>().join(", "))),
-            };
+            let hint = meant(name, known.iter().map(String::as_str), &format!("{what}s"));
+            let problem = Diagnostic { hint, ..problem };
             problems.push(problem.at(data.span.as_ref().unwrap_or(&backup.span)));
         }
     }

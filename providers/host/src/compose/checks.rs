@@ -8,7 +8,7 @@ use ipai_core::{Attributes, DesiredResource, Diagnostic, Draft, Value};
 
 use super::project::{Project, Service};
 use super::used_files::Digests;
-use super::{SERVICES, file_path, not_yaml, reloads};
+use super::{SERVICES, file_path, mistakes, not_yaml, reloads, yaml};
 use crate::file::path;
 
 /// Checks name and folder, and puts the folder into canonical form.
@@ -66,36 +66,26 @@ pub(super) fn known(attributes: &Attributes) -> Option<String> {
     content.text.as_ref().map(|text| text.expose().to_owned())
 }
 
-/// Reads the content, when it is known already.
+/// Reads the content, when it is known already, and complains of what Compose would refuse. Nothing where there is any error:
+/// what is missing where something is misspelled may be just that.
 pub(super) fn content(draft: &mut Draft<'_>) -> Option<Project> {
     let text = known_content(draft)?;
-    let directory = draft.text("directory").unwrap_or_default();
-    match Project::read(&text, &directory) {
-        Ok(project) => Some(project),
+    let root = match yaml::read(&text) {
+        Ok(root) => root,
         Err(error) => {
             draft.error("content", not_yaml(&error));
-            None
+            return None;
         }
-    }
-}
-
-/// Complains of what Compose would refuse; tells whether there is any error.
-pub(super) fn mistakes(draft: &mut Draft<'_>) -> bool {
-    let Some(text) = known_content(draft) else { return false };
-    // What cannot be read was reported.
-    let Ok(root) = super::yaml::read(&text) else { return false };
-    let found = super::mistakes::find(&root, &text, is_sensitive(draft));
-    let any = ipai_core::diagnostic::any_error(&found);
+    };
+    let found = mistakes::find(&root, &text, is_sensitive(draft));
+    let well = !ipai_core::diagnostic::any_error(&found);
     found.into_iter().for_each(|problem| draft.error("content", problem));
-    any
+    let directory = draft.text("directory").unwrap_or_default();
+    well.then(|| Project::of(&root, &directory))
 }
 
-/// Checks that every service says what it runs, and in which version. What is missing where something is misspelled may be
-/// just that.
-pub(super) fn services(draft: &mut Draft<'_>, project: &Project, misread: bool) {
-    if misread {
-        return;
-    }
+/// Checks that every service says what it runs, and in which version.
+pub(super) fn services(draft: &mut Draft<'_>, project: &Project) {
     if project.services.is_empty() {
         let problem = Diagnostic::error("A Compose file without services")
             .hint("begin it with `services:` and at least one service");
@@ -231,7 +221,7 @@ pub(super) fn env_files(draft: &mut Draft<'_>, project: &Project, files: &[&Desi
         let missing = service.env_files.iter().filter(|path| !written.contains(path.as_str()));
         missing.map(|path| (name.clone(), path.clone())).collect::<Vec<_>>()
     };
-    for (name, path) in project.services.iter().flat_map(read).collect::<Vec<_>>() {
+    for (name, path) in project.services.iter().flat_map(read) {
         let near = nearest(&path, written.iter().copied());
         let hint = match near {
             Some(near) => format!("did you mean {near}?"),

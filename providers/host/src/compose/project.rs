@@ -64,9 +64,13 @@ pub(crate) enum How {
 impl Project {
     /// Reads a project whose relative paths start at `directory`.
     pub(crate) fn read(text: &str, directory: &str) -> Result<Self, YamlError> {
-        let root = read(text)?;
-        let sources = Sources::of(&root, directory);
-        let awaited = awaited(&root);
+        Ok(Self::of(&read(text)?, directory))
+    }
+
+    /// The same of YAML that was read already.
+    pub(crate) fn of(root: &Map<String, Json>, directory: &str) -> Self {
+        let sources = Sources::of(root, directory);
+        let awaited = awaited(root);
         let service = |(name, body): (&String, &Json)| {
             let one_shot = awaited.contains(name.as_str()) || says_one_shot(body);
             (name.clone(), Service { one_shot, ..sources.service(body) })
@@ -80,7 +84,7 @@ impl Project {
         let declared = members(root.get("volumes")).map(|(name, _)| name.clone()).collect();
         let includes = root.contains_key("include");
         let loads = members(loads).filter_map(load).collect();
-        Ok(Self { services, volumes, loads, declared, includes })
+        Self { services, volumes, loads, declared, includes }
     }
 
     /// The image that a registry gives for a service; none where it is made on the host, by this service or another.
