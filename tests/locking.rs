@@ -96,7 +96,7 @@ fn two_at_once(world: &World, round: u32) {
     }
     // Whoever is first works for long enough that the other one meets it.
     world.cloud().clear_faults();
-    let slowly = FaultKind::Delay(Duration::from_millis(1_200));
+    let slowly = FaultKind::Delay(Duration::from_millis(2_000));
     world.cloud().fault(Fault::first("POST", BATCH, slowly));
     world.cloud().clear_log();
     let both = [start(world, APPLY), start(world, APPLY)].map(finish);

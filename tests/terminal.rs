@@ -124,11 +124,11 @@ fn an_interrupt_leaves_no_drawing_behind() {
     let world = World::new();
     slow(&world, "GET", 30.0);
     let command = world.command(&["plan"]);
-    let shown = pty::run_line(&pty::line(&command), &command, 80, interrupts_after(1.6));
+    let shown = pty::run_line(&pty::line(&command), &command, 80, interrupts_after(5.0));
     shown.expect(130).drew("Looking at what exists").hides("Looking");
-    slow(&world, "POST", 3.0);
+    slow(&world, "POST", 7.0);
     let command = world.command(&["apply", "-y"]);
-    let shown = pty::run_line(&pty::line(&command), &command, 80, interrupts_after(1.6));
+    let shown = pty::run_line(&pty::line(&command), &command, 80, interrupts_after(4.5));
     shown
         .expect(130)
         .drew(" done, 1 running")

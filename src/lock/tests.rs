@@ -144,7 +144,7 @@ async fn signs_of_life_keep_it_beyond_its_lease_and_a_dead_holders_lapses() {
     drop(held);
     let begun = Instant::now();
     let taken = get(&keeper, &note(2, 1), Duration::from_secs(20)).await;
-    assert!(taken.is_ok() && begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+    assert!(taken.is_ok() && begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
 }
 
 #[tokio::test]
@@ -197,12 +197,12 @@ async fn a_lock_that_takes_longer_to_get_than_its_lease_is_given_up() {
 #[tokio::test]
 async fn an_attempt_that_is_stopped_leaves_nothing() {
     let keeper = Arc::new(Keeper::default());
-    *keeper.slow.lock().unwrap() = Duration::from_millis(100);
+    *keeper.slow.lock().unwrap() = Duration::from_millis(300);
     let store: Arc<dyn LockStore> = Arc::<Keeper>::clone(&keeper) as _;
     let (stop, note) = (Stop::default(), note(1, 50));
     let asks = async {
         // The lock is made by now, and is being looked at.
-        sleep(Duration::from_millis(150)).await;
+        sleep(Duration::from_millis(450)).await;
         stop.request(130);
     };
     let (taken, ()) = tokio::join!(take(&store, &note, AT_ONCE, &|_, _| {}, &stop), asks);

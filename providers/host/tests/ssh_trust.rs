@@ -274,11 +274,11 @@ async fn an_agent_that_never_answers_is_given_up() {
     let mut target = sshd.target();
     target.identities = vec![Identity::Agent(socket)];
     target.limits.connect = Duration::from_millis(200);
-    target.limits.login = Duration::from_millis(400);
+    target.limits.login = Duration::from_secs(2);
     let began = Instant::now();
     let error = fails(&target).await;
     assert!(matches!(error, SshError::TimedOut { doing: "logging in", .. }), "{error}");
-    assert!(began.elapsed() < Duration::from_secs(5));
+    assert!(began.elapsed() < Duration::from_secs(12));
 }
 
 #[tokio::test]

@@ -133,7 +133,7 @@ async fn zones_are_asked_side_by_side() {
     for name in names {
         world.world().add_zone(name).unwrap();
     }
-    let delay = FaultKind::Delay(Duration::from_millis(150));
+    let delay = FaultKind::Delay(Duration::from_millis(700));
     world.world().fault(Fault::first("GET", RECORDS, delay).times(9));
     let elsewhere = |zone: &str, place: usize| {
         let name = place.to_string();
@@ -146,7 +146,7 @@ async fn zones_are_asked_side_by_side() {
     let begun = Instant::now();
     world.observe(&good(&(all + &address("chat", "203.0.113.7")))).await.unwrap();
     assert_eq!(world.count("GET", RECORDS), 4);
-    assert!(begun.elapsed() < Duration::from_millis(450), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_millis(2_100), "{:?}", begun.elapsed());
 }
 
 #[tokio::test]

@@ -9,6 +9,8 @@ use crate::api::ApiError;
 
 /// So many looks in a row may fail before a wait is given up.
 const TOLERATED: u32 = 3;
+/// So often it is looked at least, however long the looks take: a slow line is no reason to stop after two.
+const LEAST: u32 = 6;
 /// The user hears of a wait that goes on so often.
 const REMINDER: Duration = Duration::from_secs(10);
 
@@ -21,18 +23,19 @@ pub(super) struct Patience<'a> {
     began: Instant,
     said: Option<Instant>,
     failures: u32,
+    pauses: u32,
 }
 
 impl<'a> Patience<'a> {
     /// Begins to wait until `what`, no longer than `limit`.
     pub(super) fn new(task: &'a Task<'a>, what: impl Into<String>, limit: Duration) -> Self {
         let (what, began) = (what.into(), Instant::now());
-        Self { task, what, limit, began, said: None, failures: 0 }
+        Self { task, what, limit, began, said: None, failures: 0, pauses: 0 }
     }
 
     /// Tells whether the limit is reached.
     pub(super) fn is_over(&self) -> bool {
-        self.began.elapsed() >= self.limit
+        self.began.elapsed() >= self.limit && self.pauses >= LEAST
     }
 
     /// Pauses before the next look, or gives up.
@@ -52,6 +55,7 @@ impl<'a> Patience<'a> {
             self.said = Some(Instant::now());
         }
         tokio::time::sleep(self.task.executor.poll).await;
+        self.pauses += 1;
         Ok(())
     }
 
