@@ -27,6 +27,7 @@ pub mod release;
 pub mod resource;
 pub mod secret;
 pub mod sections;
+pub mod size;
 pub mod snapshot;
 pub mod stack;
 pub mod steps;

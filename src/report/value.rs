@@ -1,6 +1,7 @@
 //! One attribute's value in words.
 
 use ipai_core::plan::Shown;
+pub(crate) use ipai_core::size::in_words as size;
 use serde_json::Value as Json;
 
 pub(super) const SENSITIVE: &str = "(sensitive value)";
@@ -57,23 +58,6 @@ pub(super) fn pair(before: &Shown, after: &Shown, limit: usize) -> (String, Stri
         return (text(before, limit, from(before)), text(after, limit, from(after)));
     }
     (shown(before, limit), shown(after, limit))
-}
-
-/// A size as people say it.
-pub(crate) fn size(bytes: u64) -> String {
-    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
-    if bytes < 1024 {
-        return format!("{bytes} B");
-    }
-    // Sizes are rounded to a tenth, so the lost bits of large numbers do not show.
-    #[expect(clippy::cast_precision_loss, reason = "rounded to a tenth")]
-    let mut amount = bytes as f64 / 1024.0;
-    let mut unit = 0;
-    while amount >= 1023.95 && unit + 1 < UNITS.len() {
-        amount /= 1024.0;
-        unit += 1;
-    }
-    format!("{amount:.1} {}", UNITS[unit])
 }
 
 /// JSON in words. Values are no deeper than the TOML reader allows.
@@ -178,11 +162,5 @@ mod tests {
         assert_eq!(words(json!({ "sensitive": "yes" })), "{sensitive: yes}");
         let content = json!({ "sha256": "ab".repeat(32), "size": 3175 });
         assert_eq!(words(content), "3.1 KiB");
-    }
-
-    #[test]
-    fn sizes_are_said_in_the_unit_that_fits() {
-        assert_eq!([size(0), size(1023), size(1024)], ["0 B", "1023 B", "1.0 KiB"]);
-        assert_eq!([size(1_048_575), size(5 << 30)], ["1.0 MiB", "5.0 GiB"]);
     }
 }

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use ipai_core::live::UNFINISHED;
 use ipai_core::{
-    Address, Event, Events, Fault, Job, JobResult, Outputs, RemoteError, StackId, Verb,
+    Address, Event, Events, Fault, Job, JobResult, Outputs, RemoteError, StackId, Verb, size,
 };
+use tokio::time::timeout;
 
 use crate::changes::{Changes, wanted};
 use crate::connections::{Link, Place, Settings, run};
@@ -31,6 +32,9 @@ pub(crate) struct Batch<'a> {
     /// The last news, which is not told twice.
     said: String,
 }
+
+/// Between two words about how much of a push has gone.
+const NEWS: Duration = Duration::from_secs(1);
 
 /// What the jobs have come to so far.
 type Failures = BTreeMap<Address, RemoteError>;
@@ -87,6 +91,15 @@ impl<'a> Batch<'a> {
 
     /// Carries changes out in one stream; nothing is sent when there are none.
     pub(crate) async fn push(&mut self, changes: Changes) -> Result<(), RemoteError> {
+        self.push_telling(changes, None).await
+    }
+
+    /// The same; while the stream is on its way, `news` (whose, and what of) tells how much of it has gone.
+    async fn push_telling(
+        &mut self,
+        changes: Changes,
+        news: Option<(&Address, &str)>,
+    ) -> Result<(), RemoteError> {
         if changes.is_empty() {
             return Ok(());
         }
@@ -94,10 +107,35 @@ impl<'a> Batch<'a> {
         let command = push.command(self.limit())?;
         // A push that fails may have claimed its files already, so what the host holds has to be read again.
         self.link.manifest = None;
-        let output = self.run(&command).await?;
+        let output = match news {
+            Some(news) => self.send(&command, news).await?,
+            None => self.run(&command).await?,
+        };
         push.judge(&output)?;
         self.link.manifest = Some(manifest);
         Ok(())
+    }
+
+    /// Runs a command with a long input, and tells how much of that has gone.
+    async fn send(
+        &mut self,
+        command: &Command,
+        (address, what): (&Address, &str),
+    ) -> Result<Output, RemoteError> {
+        let (backlog, all) = (self.link.backlog(), command.stdin.len());
+        let mut sending = std::pin::pin!(run(self.link, self.settings, self.place, command));
+        loop {
+            if let Ok(answer) = timeout(self.settings.poll.min(NEWS), &mut sending).await {
+                return answer;
+            }
+            // When all has gone, what lasts is the host's work.
+            let left = backlog.bytes();
+            if left > 0 {
+                let share = size::share_in_words(all.saturating_sub(left) as u64, all as u64);
+                let text = format!("{what}: {share}");
+                self.events.event(Event::Progress { address: address.clone(), text });
+            }
+        }
     }
 
     /// Carries out all jobs: projects that go are taken down and units that go are stopped, then all files come and go at
@@ -198,11 +236,15 @@ impl<'a> Batch<'a> {
             }
         }
         let count = jobs.iter().filter(|job| is_file(job)).count();
-        if let Some(first) = jobs.iter().find(|job| is_file(job)).filter(|_| count > 1) {
-            let text = format!("one push of {count} files");
-            self.events.event(Event::Progress { address: first.address.clone(), text });
+        let what = match count {
+            1 => "the push".to_owned(),
+            count => format!("one push of {count} files"),
+        };
+        let first = jobs.iter().find(|job| is_file(job)).map(|job| &job.address);
+        if let Some(address) = first.filter(|_| count > 1) {
+            self.events.event(Event::Progress { address: address.clone(), text: what.clone() });
         }
-        self.push(changes).await
+        self.push_telling(changes, first.map(|address| (address, what.as_str()))).await
     }
 }
 

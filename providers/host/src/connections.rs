@@ -11,7 +11,9 @@ use tokio::sync::Mutex as AsyncMutex;
 use crate::failure;
 use crate::manifest::Manifest;
 use crate::session::{Command, Output, Session, SessionError, Sudo};
-use crate::ssh::{Fingerprint, HostKeyPin, Identity, Limits, Passphrase, SshError, Target};
+use crate::ssh::{
+    Backlog, Fingerprint, HostKeyPin, Identity, Limits, Passphrase, SshError, Target,
+};
 use crate::ssh_config::SshConfig;
 
 /// How hosts are reached; everything that is the same for all of them.
@@ -200,6 +202,11 @@ impl Link {
             }
             other => other,
         }
+    }
+
+    /// How much of what was sent on the session that stands is still here.
+    pub(crate) fn backlog(&self) -> Backlog {
+        self.session.as_ref().map(Session::backlog).unwrap_or_default()
     }
 
     /// Forgets what is known when the home is another machine now.

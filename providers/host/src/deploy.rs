@@ -120,6 +120,7 @@ impl<'a> Deployment<'a> {
             address: &job.address,
             project: Project { stack, name, directory, limit },
             expected: words(&desired.attributes),
+            images: model.images(),
             timeout: Duration::from_secs(seconds.unsigned_abs()),
         };
         Ok(Self {

@@ -21,7 +21,7 @@ pub use quote::quote;
 pub(crate) use quote::{Part, fill};
 pub use recorded::read_recorded;
 
-use crate::ssh::{Event, Line, SshError, Target};
+use crate::ssh::{Backlog, Event, Line, SshError, Target};
 use frame::{Answer, Decoder};
 
 /// The most bytes that a script may say on standard output: 16 MiB.
@@ -114,6 +114,11 @@ impl Session {
         while let Ok(Some(Event::Stdout(_) | Event::Stderr(_))) =
             timeout_at(until, self.line.next()).await
         {}
+    }
+
+    /// How much of what was sent is still here.
+    pub(crate) fn backlog(&self) -> Backlog {
+        self.line.backlog().clone()
     }
 
     /// The host that this session is on.

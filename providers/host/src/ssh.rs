@@ -26,6 +26,6 @@ pub use connect::{shown_host_key, verified_host_key};
 pub use error::{SshError, UnknownHost};
 pub use exec::{MAX_EXEC_OUTPUT, Spoken, exec};
 pub use fingerprint::{Fingerprint, NotAFingerprint};
-pub use line::{Event, Line, MAX_TEXT};
+pub use line::{Backlog, Event, Line, MAX_TEXT};
 pub use private_key::opens;
 pub use target::{HostKeyPin, Identity, Limits, Passphrase, Target};

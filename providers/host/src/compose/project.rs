@@ -94,6 +94,12 @@ impl Project {
         (!built).then_some(image)
     }
 
+    /// The images of registries that `up` needs.
+    pub(crate) fn images(&self) -> BTreeSet<String> {
+        let started = self.services.values().filter(|service| service.started);
+        started.filter_map(|service| self.pulled(service)).map(str::to_owned).collect()
+    }
+
     /// The services that `up` starts, with the word for how each should be.
     pub(crate) fn expected(&self) -> BTreeMap<String, &'static str> {
         let word = |s: &Service| if s.one_shot { super::COMPLETED } else { super::RUNNING };

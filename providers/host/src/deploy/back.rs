@@ -376,7 +376,8 @@ impl<'a> Journey<'a> {
         let expected = model.expected().into_iter().map(|(name, word)| (name, word.to_owned()));
         let timeout = Duration::from_secs(record.timeout);
         let timeout = if timeout.is_zero() { USUAL } else { timeout };
-        Ok(Rollout { address: self.way.address, project, expected: expected.collect(), timeout })
+        let (address, expected, images) = (self.way.address, expected.collect(), BTreeSet::new());
+        Ok(Rollout { address, project, expected, images, timeout })
     }
 
     /// Writes down that the release is there and healthy. Where something is held, it is not wholly there.

@@ -1,5 +1,6 @@
 //! The commands of a deployment, as values.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -66,6 +67,10 @@ const LOOK: &str = r#"w=./run/ipai/@STACK@.@PROJECT@
 [ -e "$w/exit" ] || kill -0 "$(cat "$w/pid")" 2>/dev/null || [ -e "$w/exit" ] || echo 255 >"$w/exit"
 for f in phase exit; do [ ! -f "$w/$f" ] || { read -r l <"$w/$f"; printf '@%s\n%s\n' "$f" "$l"; }; done
 [ ! -s "$w/log" ] || tail -c 8000 -- "$w/log" | section log
+"#;
+
+/// While images are pulled, a line for each that is here.
+const HERE: &str = r#"[ "$(cat "$w/phase" 2>/dev/null)" != pull ] || docker image inspect --format '{{.Id}}' @IMAGES@ </dev/null 2>/dev/null | section here
 "#;
 
 impl Project<'_> {
@@ -169,9 +174,13 @@ impl Project<'_> {
         Command { limit: DOWN_LIMIT, ..self.command("pull an image", &body) }
     }
 
-    /// Looks at the deployment and at the project's containers.
-    pub(super) fn look(&self) -> Command {
-        let look = self.fill(LOOK, "");
+    /// Looks at the deployment and at the project's containers; while images are pulled, at which of `images` are here.
+    pub(super) fn look(&self, images: &BTreeSet<String>) -> Command {
+        let mut look = self.fill(LOOK, "");
+        if !images.is_empty() {
+            let names = images.iter().map(|name| quote(name)).collect::<Vec<_>>().join(" ");
+            look.push_str(&fill(HERE, &[("IMAGES", Part::Script(&names))]));
+        }
         self.command("look at the project", &format!("{look}{}{END}", self.containers()))
     }
 
@@ -268,7 +277,8 @@ mod tests {
             PROJECT.start_again(&[("sha256:0", "a:1")]),
             PROJECT.pull_image("a:1"),
             PROJECT.fetch_image("a:1"),
-            PROJECT.look(),
+            PROJECT.look(&BTreeSet::new()),
+            PROJECT.look(&BTreeSet::from(["a:1".to_owned(), "it's".to_owned()])),
             PROJECT.reload("a", &["b".into()]),
             PROJECT.logs("0123"),
             PROJECT.down(),

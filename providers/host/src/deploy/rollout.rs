@@ -1,6 +1,6 @@
 //! A project on its way to how it should be: started, looked at, waited for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use ipai_core::{Address, Fault, RemoteError};
@@ -21,6 +21,8 @@ pub(super) struct Rollout<'a> {
     pub(super) project: Project<'a>,
     /// How each service should be.
     pub(super) expected: BTreeMap<String, String>,
+    /// The images that are pulled where they are missing.
+    pub(super) images: BTreeSet<String>,
     pub(super) timeout: Duration,
 }
 
@@ -64,7 +66,7 @@ impl Rollout<'_> {
             }
             answer.word("phase").clone_into(&mut phase);
             match answer.word("exit") {
-                "" => self.tell(batch, &self.doing(&phase, containers)),
+                "" => self.tell(batch, &self.news(&phase, &answer)),
                 "0" => return Ok(containers.to_vec()),
                 exit => return Err(self.failed(batch, exit, &answer).await),
             }
@@ -128,7 +130,7 @@ impl Rollout<'_> {
     }
 
     pub(super) async fn look(&self, batch: &mut Batch<'_>) -> Result<Answer, RemoteError> {
-        let command: Command = self.project.look();
+        let command: Command = self.project.look(&self.images);
         let output = batch.run(&command).await?;
         if output.exit != 0 {
             let cause = failure::or_silence(&output.stderr, output.exit);
@@ -158,6 +160,17 @@ impl Rollout<'_> {
         };
         let name = self.expected.keys().find(broken)?;
         Some((name.clone(), self.pending(containers).remove(name)?))
+    }
+
+    /// What goes on; of a pull, how many images are here. Docker tells bytes to terminals alone.
+    fn news(&self, phase: &str, answer: &Answer) -> String {
+        let all = self.images.len();
+        match answer.words.get("here").filter(|_| phase == "pull") {
+            Some(here) => {
+                format!("pulling images: {} of {all} here", here.lines().count().min(all))
+            }
+            None => self.doing(phase, answer.containers()),
+        }
     }
 
     pub(super) fn doing(&self, phase: &str, containers: &[Container]) -> String {

@@ -20,7 +20,7 @@ pub(crate) struct Answer {
     pub(crate) texts: BTreeMap<String, Vec<u8>>,
     /// The manifest.
     pub(crate) manifest: Option<Vec<u8>>,
-    /// Plain words by section: `boot`, `compose`, `phase`, `exit`, `log`, `services`, `missing`; by
+    /// Plain words by section: `boot`, `compose`, `phase`, `exit`, `log`, `here`, `services`, `missing`; by
     /// number `release.N`, `kept.N`, `unit.N`.
     pub(crate) words: BTreeMap<String, String>,
     /// What Docker said.
@@ -166,7 +166,7 @@ impl Answer {
                 self.sums = lines.map(read_sum).collect::<Option<_>>()?;
             }
             "manifest" => self.manifest = Some(content),
-            "boot" | "compose" | "phase" | "exit" | "log" | "services" | "missing" => {
+            "boot" | "compose" | "phase" | "exit" | "log" | "here" | "services" | "missing" => {
                 self.words.insert(name.to_owned(), text);
             }
             "units" => self.systemd = Systemd::Units(units::read(&text)?),

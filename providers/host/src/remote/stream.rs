@@ -75,7 +75,7 @@ impl Stream {
     /// Tells whether so much input waits to be sent that more should not be read yet.
     #[must_use]
     pub fn is_behind(&self) -> bool {
-        self.line.backlog() > BACKLOG
+        self.line.backlog().bytes() > BACKLOG
     }
 
     /// Ends the command's input.

@@ -23,8 +23,6 @@ pub(super) struct Channel<'t> {
     // Dropped before the link: freeing it sends a close message, which must find the session.
     channel: ssh2::Channel,
     link: Link,
-    /// How much of the first pending write has gone.
-    written: usize,
 }
 
 /// What one step achieved.
@@ -48,7 +46,7 @@ impl<'t> Channel<'t> {
         let mut channel =
             link.until(deadline, |session| session.channel_session()).map_err(failed)?;
         link.until(deadline, |_| channel.exec(text)).map_err(failed)?;
-        Ok(Self { target, channel, link, written: 0 })
+        Ok(Self { target, channel, link })
     }
 
     /// Does the first of: read, write, end. Does not wait.
@@ -96,29 +94,24 @@ impl<'t> Channel<'t> {
     /// libssh2 wants a write that would block repeated with the very same bytes, so the front of
     /// the queue stays where it is until all of it has gone.
     fn write(&mut self, pending: &mut VecDeque<Order>) -> Result<bool, SshError> {
-        let outcome = match pending.front() {
+        let outcome = match pending.front_mut() {
             None => return Ok(false),
-            Some(Order::Write(input)) => self
-                .channel
-                .write(&input.bytes[self.written..])
-                .map(|n| (n, self.written + n == input.bytes.len())),
+            Some(Order::Write(input)) => self.channel.write(input.rest()).map(|length| {
+                input.advance(length);
+                (length, input.rest().is_empty())
+            }),
             Some(Order::Eof) => self.channel.send_eof().map(|()| (0, true)).map_err(Into::into),
         };
         match outcome {
             Ok((_, true)) => {
-                self.written = 0;
                 pending.pop_front();
                 Ok(true)
             }
-            Ok((length, false)) => {
-                self.written += length;
-                Ok(length > 0)
-            }
+            Ok((length, false)) => Ok(length > 0),
             Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(false),
             // The command no longer reads, or has ended: what it still says comes by reading.
             Err(_) if self.channel.eof() => {
                 pending.clear();
-                self.written = 0;
                 Ok(false)
             }
             Err(error) => Err(self.lost(error.to_string())),

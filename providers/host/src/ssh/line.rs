@@ -33,8 +33,19 @@ pub struct Line {
     orders: orders::Sender<Order>,
     events: mpsc::Receiver<Event>,
     wake: UnixStream,
-    /// How many bytes were handed over and have not gone yet.
-    backlog: Arc<AtomicUsize>,
+    backlog: Backlog,
+}
+
+/// How much of a line's standard input was handed over and has not gone yet. It may outlive the line.
+#[derive(Clone, Debug, Default)]
+pub struct Backlog(Arc<AtomicUsize>);
+
+impl Backlog {
+    /// In bytes; none when the line is broken.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 /// What a running command does.
@@ -55,15 +66,35 @@ pub(super) enum Order {
     Eof,
 }
 
-/// Bytes on their way; they count until they are dropped.
+/// Bytes on their way; they count until they have gone or are dropped.
 pub(super) struct Input {
-    pub(super) bytes: Vec<u8>,
-    backlog: Arc<AtomicUsize>,
+    bytes: Vec<u8>,
+    gone: usize,
+    backlog: Backlog,
+}
+
+impl Input {
+    fn new(bytes: Vec<u8>, backlog: &Backlog) -> Self {
+        backlog.0.fetch_add(bytes.len(), Ordering::Relaxed);
+        Self { bytes, gone: 0, backlog: backlog.clone() }
+    }
+
+    /// What has not gone yet.
+    pub(super) fn rest(&self) -> &[u8] {
+        &self.bytes[self.gone..]
+    }
+
+    /// Notes that as many bytes of the rest have gone.
+    pub(super) fn advance(&mut self, length: usize) {
+        let length = length.min(self.rest().len());
+        self.gone += length;
+        self.backlog.0.fetch_sub(length, Ordering::Relaxed);
+    }
 }
 
 impl Drop for Input {
     fn drop(&mut self) {
-        self.backlog.fetch_sub(self.bytes.len(), Ordering::Relaxed);
+        self.advance(self.rest().len());
     }
 }
 
@@ -95,7 +126,7 @@ impl Line {
         let (order, ordered) = orders::channel();
         let (event, events) = mpsc::channel(PIECES);
         let (opened, open) = oneshot::channel();
-        let line = Self { orders: order, events, wake, backlog: Arc::default() };
+        let line = Self { orders: order, events, wake, backlog: Backlog::default() };
         line.send(stdin);
         let (target, at, patience) = (target.clone(), target.at(), patience(target));
         thread::Builder::new()
@@ -109,15 +140,14 @@ impl Line {
     /// Queues bytes for standard input. When the line is broken, [`Line::next`] says so.
     pub fn send(&self, bytes: Vec<u8>) {
         if !bytes.is_empty() {
-            self.backlog.fetch_add(bytes.len(), Ordering::Relaxed);
-            self.order(Order::Write(Input { bytes, backlog: Arc::clone(&self.backlog) }));
+            self.order(Order::Write(Input::new(bytes, &self.backlog)));
         }
     }
 
-    /// How many bytes of standard input wait to be sent; none when the line is broken.
+    /// How much of standard input waits to be sent.
     #[must_use]
-    pub fn backlog(&self) -> usize {
-        self.backlog.load(Ordering::Relaxed)
+    pub fn backlog(&self) -> &Backlog {
+        &self.backlog
     }
 
     /// Ends standard input after what is queued.

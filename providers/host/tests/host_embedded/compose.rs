@@ -74,6 +74,16 @@ pub(crate) async fn a_project_comes_up_and_the_next_plan_is_empty() {
     assert!(news.contains("waiting for app (starting)"), "{news}");
 }
 
+pub(crate) async fn while_images_are_pulled_it_is_told_how_many_are_here() {
+    let world = World::new().await;
+    world.break_tools(&ToolFaults { slow_pulls: 500, ..ToolFaults::default() });
+    world.apply(&usual()).await.unwrap();
+    let news = world.news.lock().unwrap().clone();
+    let mut told = news.iter().filter(|text| text.ends_with(" here"));
+    assert_eq!(told.next().unwrap(), "pulling images: 0 of 2 here", "{news:?}");
+    assert_eq!(told.next().unwrap(), "pulling images: 1 of 2 here", "{news:?}");
+}
+
 pub(crate) async fn only_services_that_use_a_changed_file_are_recreated() {
     let world = World::new().await;
     world.apply(&usual()).await.unwrap();

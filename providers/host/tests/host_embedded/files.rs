@@ -60,9 +60,7 @@ pub(crate) async fn a_cut_push_leaves_the_old_file() {
     let world = World::new().await;
     let old = compile(vec![file("a", "/etc/app/a", "old\n")]);
     world.apply(&old).await.unwrap();
-    // Text that does not shrink, so that there is something to cut.
-    let noise: String =
-        (0..20_000_u32).map(|n| format!("{:x}", n.wrapping_mul(2_654_435_761))).collect();
+    let noise = noise(160_000);
     let new = compile(vec![file("a", "/etc/app/a", "new\n"), file("b", "/etc/app/b", &noise)]);
     let live = world.observe(&new).await;
     let jobs = vec![
@@ -83,6 +81,42 @@ pub(crate) async fn a_cut_push_leaves_the_old_file() {
     assert_eq!(world.read("/etc/app/a"), "new\n");
     let left = std::fs::read_dir(world.path("/etc/app")).unwrap().count();
     assert_eq!(left, 2);
+}
+
+/// Text of so many characters that hardly shrinks, so that there is something to send (xorshift64).
+fn noise(length: usize) -> String {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        char::from(b'0' + u8::try_from(state >> 58).unwrap())
+    };
+    (0..length).map(|_| next()).collect()
+}
+
+pub(crate) async fn a_push_over_a_slow_line_tells_how_much_of_it_has_gone() {
+    let world = World::new().await;
+    let desired =
+        compile(vec![file("a", "/etc/app/a", "A\n"), file("b", "/etc/app/b", &noise(24_000_000))]);
+    world.observe(&desired).await;
+    let slow_input = std::time::Duration::from_millis(10);
+    world.break_host(HostFaults { slow_input, ..HostFaults::default() }).await;
+    world.apply(&desired).await.unwrap();
+    let news = world.news.lock().unwrap().clone();
+    let share = |text: &String| -> Option<u64> {
+        let (of, percent) = text.strip_prefix("one push of 2 files: ")?.rsplit_once(", ")?;
+        let (sent, all) = of.split_once(" of ")?;
+        assert!(sent.ends_with('B') && all.ends_with(" MiB"), "{text}");
+        percent.strip_suffix('%')?.parse().ok()
+    };
+    let shares: Vec<u64> = news.iter().filter_map(share).collect();
+    // What the connection holds back is on its way as far as this side can tell.
+    assert!(
+        shares.is_sorted() && shares.first() > Some(&0) && shares.last() < Some(&100),
+        "{news:?}"
+    );
+    assert_eq!(world.read("/etc/app/a"), "A\n");
 }
 
 pub(crate) async fn a_foreign_file_is_shown_until_it_is_adopted() {

@@ -165,6 +165,7 @@ impl Client {
                         self.link.cut();
                         std::future::pending::<()>().await;
                     }
+                    tokio::time::sleep(self.host.faults().slow_input).await;
                     let (data, cut) = self.until_cut(&data, fed);
                     fed += data.len() as u64;
                     self.host.counters.stdin.fetch_add(data.len() as u64, Ordering::Relaxed);

@@ -19,6 +19,8 @@ pub struct HostFaults {
     pub cut_after_output: Option<u64>,
     /// How long the host thinks before it starts a program.
     pub delay: Duration,
+    /// How long each packet of standard input takes: a slow way to the host.
+    pub slow_input: Duration,
 }
 
 /// What a host has seen since it was first booted by this process.

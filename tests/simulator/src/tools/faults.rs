@@ -18,6 +18,8 @@ pub struct ToolFaults {
     pub engine_down: bool,
     /// Images that cannot be pulled, by their reference.
     pub unpullable: Vec<String>,
+    /// How long a registry takes for each image that Compose pulls, in milliseconds.
+    pub slow_pulls: u64,
     /// What a registry has under a name instead of what it had at first, in a word: the tag was moved.
     pub moved: BTreeMap<String, String>,
     /// Services, or images, whose healthcheck never succeeds.

@@ -37,6 +37,7 @@ impl Docker<'_> {
             if service.builds || service.never_pulled || (here && missing_alone) {
                 continue;
             }
+            std::thread::sleep(Duration::from_millis(self.faults.slow_pulls));
             match self.engine(|engine| engine.pull(&service.image, &self.faults))? {
                 Ok(()) if parsed.has("--quiet") => {}
                 Ok(()) => complain(format!(" {name} Pulled")),
