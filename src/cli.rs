@@ -243,6 +243,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, edges: &Edges) -> u8 {
         talk: style(edges.talk_is_terminal),
         draws: edges.can_draw() && !asked.json && !parsed.global.quiet,
         global: parsed.global.clone(),
+        verb: asked.verb.clone(),
         feeds: AtomicBool::new(false),
         told: AtomicBool::new(false),
         wrote: AtomicBool::new(false),

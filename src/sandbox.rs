@@ -103,19 +103,6 @@ pub fn prepare(folder: &Path, kind: Kind) -> io::Result<SandboxAccess> {
     Ok(SandboxAccess { folder: folder.to_owned(), public_key, user })
 }
 
-/// This process in words: `ipai logs caddy` (process 123). What its options hold is nobody's business.
-fn holding() -> String {
-    let valued = ["-C", "--chdir", "--env", "--var", "--token-file", "--log-file", "--color"];
-    let (mut words, mut skip) = (vec!["ipai".to_owned()], false);
-    for word in std::env::args().skip(1) {
-        if !skip && !word.starts_with('-') && words.len() < 3 {
-            words.push(word.clone());
-        }
-        skip = valued.contains(&word.as_str());
-    }
-    format!("`{}` (process {})", words.join(" "), std::process::id())
-}
-
 /// Who uses the sandbox, as it says itself.
 fn holder(folder: &Path) -> String {
     let text = crate::text_file::read(&folder.join(HOLDER)).unwrap_or_default();
@@ -130,7 +117,8 @@ fn write_private(path: &Path, text: &str) -> io::Result<()> {
 }
 
 impl Sandbox {
-    /// Starts the world in `folder`, or joins the one that `ipai sandbox serve` runs there.
+    /// Starts the world in `folder`, or joins the one that `ipai sandbox serve` runs there. Others that wait for it
+    /// are told of `command`.
     ///
     /// # Errors
     /// When the folder cannot be used, another command holds it for too long, or a port is taken.
@@ -139,6 +127,7 @@ impl Sandbox {
         kind: Kind,
         zones: Vec<String>,
         port: u16,
+        command: &str,
         edges: &Edges,
     ) -> io::Result<Self> {
         let lock = File::options().create(true).append(true).open(folder.join("lock"))?;
@@ -173,7 +162,10 @@ impl Sandbox {
         }
         // Whoever left these behind no longer holds the lock.
         let _ = fs::remove_file(folder.join(SERVING));
-        let _ = fs::write(folder.join(HOLDER), holding());
+        let _ = fs::write(
+            folder.join(HOLDER),
+            format!("`ipai {command}` (process {})", std::process::id()),
+        );
         let hosts = Played::start(folder, kind, edges).await?;
         let ssh_port = hosts.ssh_port;
         let simulator = Simulator::start(Options {

@@ -43,6 +43,8 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 pub(super) struct Run<'a> {
     pub(super) edges: &'a Edges,
     pub(super) global: Global,
+    /// The command's words: `logs`, `secrets set`.
+    pub(super) verb: String,
     /// How standard output looks.
     pub(super) output: Style,
     /// How standard error looks.

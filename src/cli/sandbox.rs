@@ -56,7 +56,7 @@ pub(super) async fn run(run: &Run<'_>, command: &Command) -> Outcome {
 async fn lose(run: &Run<'_>, name: Option<&str>) -> Outcome {
     let folder = sandbox::folder(&run.global.folder, run.edges);
     let kind = run.global.sandbox.unwrap_or(Kind::Embedded);
-    let started = Sandbox::start(&folder, kind, Vec::new(), 0, run.edges).await;
+    let started = Sandbox::start(&folder, kind, Vec::new(), 0, &run.verb, run.edges).await;
     let sandbox = started.map_err(|error| sandbox_failed(run, &error))?;
     let lost = sandbox.lose(name).await;
     sandbox.stop().await;
@@ -76,7 +76,7 @@ async fn serve(run: &Run<'_>, port: u16, zones: Vec<String>) -> Outcome {
     let folder = sandbox::folder(&run.global.folder, run.edges);
     let kind = run.global.sandbox.unwrap_or(Kind::Embedded);
     sandbox::prepare(&folder, kind).map_err(|error| sandbox_failed(run, &error))?;
-    let started = Sandbox::start(&folder, kind, zones, port, run.edges).await;
+    let started = Sandbox::start(&folder, kind, zones, port, &run.verb, run.edges).await;
     let mut sandbox = started.map_err(|error| sandbox_failed(run, &error))?;
     sandbox.serve().map_err(|error| sandbox_failed(run, &error))?;
     let addresses = &sandbox.addresses;

@@ -271,7 +271,7 @@ pub(super) async fn start_sandbox(
             zones.push(zone.to_owned());
         }
     }
-    let sandbox = Sandbox::start(&folder, kind, zones, 0, run.edges)
+    let sandbox = Sandbox::start(&folder, kind, zones, 0, &run.verb, run.edges)
         .await
         .map_err(|error| sandbox_failed(run, &error))?;
     run.remark(&format!(
