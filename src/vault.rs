@@ -74,6 +74,12 @@ impl Vault {
         }
     }
 
+    /// The file that keeps what is generated and stored.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The same with every value read; `folder` is the stack's. What is wrong is collected. Where no digest is shown,
     /// their key is one that nobody needs to know again.
     #[must_use]

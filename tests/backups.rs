@@ -324,6 +324,39 @@ fn a_stack_whose_droplet_is_gone_is_rebuilt_with_its_data_and_a_receipt() {
 }
 
 #[test]
+fn a_stack_that_was_taken_down_is_not_rebuilt_over_its_data() {
+    let kept = Kept::new();
+    kept.fill("first");
+    kept.run(&["backup"]).expect(0);
+    kept.fill("second");
+    kept.run(&["down", "--auto-approve"]).expect(0);
+    kept.run(&["rebuild", "--auto-approve"])
+        .expect(1)
+        .says("exists and answers")
+        .says("Docker keeps data: ipai")
+        .says(" up starts it");
+    kept.run(&["up"]).expect(0);
+    kept.holds("second");
+}
+
+#[test]
+fn a_receipt_that_cannot_be_written_is_known_before_anything_is_done() {
+    let kept = Kept::new();
+    kept.fill("first");
+    kept.run(&["backup"]).expect(0);
+    kept.lose_droplet();
+    let nowhere = kept.world.scratch.path().join("missing/receipt.json");
+    let nowhere = nowhere.to_str().unwrap();
+    for command in ["rebuild", "drill"] {
+        kept.run(&[command, "--auto-approve", "--receipt", nowhere])
+            .expect(1)
+            .says("the receipt cannot be written")
+            .says("hint: name a file");
+    }
+    assert!(kept.world.droplets().is_empty());
+}
+
+#[test]
 fn a_rebuild_that_takes_too_long_says_so_and_fails() {
     let kept = Kept::new();
     kept.fill("first");

@@ -21,7 +21,8 @@ const ROLE: &str = "mattermost_db_password";
 #[test]
 fn a_rotated_role_password_touches_its_env_files_the_reconciliation_and_its_service_alone() {
     let world = ops();
-    world.apply();
+    let made = world.run(&["apply", "--auto-approve"]).expect(0);
+    made.says("/secrets.toml holds 18 new secrets: commit it");
     let (before, old) = (containers(&world), secret(&world, ROLE));
     let reconciled = world.container("postgres-reconcile");
     world.run(&["secrets", "rotate", ROLE]).expect(0).says("Rotated mattermost_db_password.");

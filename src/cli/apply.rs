@@ -299,6 +299,7 @@ async fn conclude(
 ) -> Outcome {
     let destroys = plan.actions.iter().any(|action| action.reason == Reason::Destroyed);
     let text = report::apply_summary(report, destroys, &run.talk, &run.ipai());
+    tell_of_secrets(run, world, report);
     let healthy = !report.is_complete()
         || destroys
         || check_health(run, world, report).instrument(phase("verify")).await;
@@ -328,6 +329,21 @@ async fn conclude(
             );
             Err(Failed { code, ..Failed::new(text) })
         }
+    }
+}
+
+/// What was made anew exists nowhere but in the file, which belongs into the repository.
+fn tell_of_secrets(run: &Run<'_>, world: &World, report: &Report) {
+    let made = report.done.iter().filter(|(address, verb)| {
+        address.is_secret() && matches!(verb, Verb::Create | Verb::Update | Verb::Replace)
+    });
+    let made = made.count();
+    if made > 0 && !world.loaded.sandbox {
+        let (path, what) = (world.loaded.vault.path(), report::number(made, "new secret"));
+        run.remark(&format!(
+            "{} holds {what}: commit it and keep it. Nobody can make them a second time.",
+            path.display()
+        ));
     }
 }
 

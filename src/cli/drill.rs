@@ -35,6 +35,7 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
     let what = What::of(run, &arguments.backup)?;
+    arguments.proof.writable()?;
     let world = World::open_drill(run).await?;
     let outcome = match rebuild::old::section(run, &world) {
         Ok(_) => arguments.consent.locked(run, &world, drill(run, &world, arguments, what)).await,
@@ -60,9 +61,9 @@ async fn drill(run: &Run<'_>, world: &World, arguments: &Arguments, what: What) 
     };
     if arguments.keep {
         receipt.left.push(format!(
-            "everything of {} is left, and is paid for until the next drill or: {} destroy",
+            "everything of {} is left, and is paid for until the next drill takes it away: {}",
             world.loaded.stack.id,
-            run.ipai()
+            run.command("drill")
         ));
         proven?;
         return conclude(run, receipt, &arguments.proof, consent);

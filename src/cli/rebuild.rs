@@ -5,7 +5,8 @@ pub(super) mod old;
 pub(super) mod receipt;
 pub(super) mod verify;
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipai_core::plan::Options;
@@ -52,8 +53,34 @@ pub(super) struct Proof {
     pub(super) receipt: Option<PathBuf>,
 }
 
+impl Proof {
+    /// Tells whether the receipt can be written: after an hour it is late to learn that it cannot.
+    pub(super) fn writable(&self) -> Result<(), Failed> {
+        let Some(path) = &self.receipt else { return Ok(()) };
+        let is_new = !path.exists();
+        File::options()
+            .append(true)
+            .create(true)
+            .open(path)
+            .map_err(|error| unwritable(path, &error))?;
+        if is_new {
+            // It is no receipt yet, and who finds it empty would wonder.
+            let _ = std::fs::remove_file(path);
+        }
+        Ok(())
+    }
+}
+
+fn unwritable(path: &Path, error: &std::io::Error) -> Failed {
+    Failed::new(format!(
+        "error: the receipt cannot be written to {}: {error}\n  hint: name a file in a folder of yours: --receipt FILE",
+        path.display()
+    ))
+}
+
 pub(super) async fn run(run: &Run<'_>, arguments: &Arguments) -> Outcome {
     let what = What::of(run, &arguments.backup)?;
+    arguments.proof.writable()?;
     let world = World::open(run).await?;
     let inner = world.nameless(run)?;
     let work = rebuild(run, &world, &inner, arguments, what);
@@ -108,18 +135,14 @@ pub(super) fn conclude(
     let done = if consent.detailed_exitcode { exit::CHANGES } else { exit::OK };
     let document = receipt.document(refused.as_ref().map_or(done, |failed| failed.code));
     let text = format!("{}\n", crate::report::json_text(&document, !consent.json));
-    if let Some(path) = &proof.receipt {
-        std::fs::write(path, &text).map_err(|error| {
-            Failed::new(format!(
-                "error: the receipt cannot be written to {}: {error}",
-                path.display()
-            ))
-        })?;
-    }
+    // What was proven is told even when it cannot be written down.
+    let written = proof.receipt.as_ref().map_or(Ok(()), |path| {
+        std::fs::write(path, &text).map_err(|error| unwritable(path, &error))
+    });
     if consent.json {
         run.feed_end(&document);
     } else {
         run.print(&crate::report::clean(&receipt.text(&document)));
     }
-    refused.map_or(Ok(done), Err)
+    refused.map_or(written.map(|()| done), Err)
 }

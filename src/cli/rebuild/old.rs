@@ -24,9 +24,16 @@ pub(super) struct Old {
     answers: bool,
     /// Whether a rebuild was under way on it.
     unfinished: bool,
+    /// Whether any container runs on it.
+    runs: bool,
 }
 
 impl Old {
+    /// None that answers.
+    const fn gone() -> Self {
+        Self { home: None, droplet: None, answers: false, unfinished: false, runs: false }
+    }
+
     pub(super) fn announcement(&self, replaces: bool) -> String {
         match (&self.droplet, self.unfinished, replaces) {
             (None, ..) => "Rebuilding from nothing: the stack has no droplet.".to_owned(),
@@ -46,15 +53,15 @@ impl Old {
 /// Looks for it.
 pub(super) async fn find(run: &Run<'_>, world: &World, progress: &Progress) -> Result<Old, Failed> {
     let Some(home) = home(run, world)? else {
-        return Ok(Old { home: None, droplet: None, answers: false, unfinished: false });
+        return Ok(Old::gone());
     };
     let live = world.look_at(run, &home.provider, progress).await?;
     let droplet = live.resources.into_iter().find(|resource| resource.address == home);
-    let (answers, unfinished) = match &droplet {
-        None => (false, false),
+    let old = match &droplet {
+        None => Old::gone(),
         Some(_) => state(run, world, &home).await?,
     };
-    Ok(Old { home: Some(home), droplet, answers, unfinished })
+    Ok(Old { home: Some(home), droplet, ..old })
 }
 
 /// What the stack says about backups.
@@ -79,19 +86,32 @@ fn home(run: &Run<'_>, world: &World) -> Result<Option<Address>, Failed> {
     Ok(project.and_then(|project| project.home).filter(|home| home.provider != "host"))
 }
 
-/// Whether it answers, and whether what runs there is not finished.
-async fn state(run: &Run<'_>, world: &World, home: &Address) -> Result<(bool, bool), Failed> {
+/// What the host says of itself, a word for each: something runs; a restore is to come, or under way; one was done;
+/// Docker keeps data.
+const STATE: &str = r#"d=${IPAI_ROOT-}/var/lib
+any() { [ -z "$(head -n 1)" ] || echo "$1"; }
+docker ps -q 2>/dev/null | any runs
+ls "$d"/ipai/*/backup/seed "$d"/ipai/*/backup/journal 2>/dev/null | any begun
+ls "$d"/ipai/*/backup/restored 2>/dev/null | any restored
+{ docker volume ls -q; ls -d "$d"/docker/volumes/*/_data; } 2>/dev/null | any data
+exit 0
+"#;
+
+/// Whether it answers, and how far it is. Data that no rebuild has brought there is nothing unfinished: whoever took
+/// the project down, or has a Docker that does not answer, would lose it.
+async fn state(run: &Run<'_>, world: &World, home: &Address) -> Result<Old, Failed> {
     let places = world.places(run).await?;
     let site = world.site(run, &places)?;
-    let command = "d=\"${IPAI_ROOT-}\"/var/lib/ipai; docker ps -q 2>/dev/null | head -n 1; ls \"$d\"/*/backup/seed \"$d\"/*/backup/journal 2>/dev/null; exit 0";
-    match crate::providers::ask_shell(&world.access, home, site.outputs, command).await {
+    match crate::providers::ask_shell(&world.access, home, site.outputs, STATE).await {
         Ok(output) => {
             let text = output.text();
-            let cut_short = text.contains("/backup/seed") || text.contains("/backup/journal");
-            Ok((true, cut_short || text.trim().is_empty()))
+            let says = |word: &str| text.lines().any(|line| line == word);
+            let runs = says("runs");
+            let unfinished = says("begun") || (!runs && (says("restored") || !says("data")));
+            Ok(Old { answers: true, unfinished, runs, ..Old::gone() })
         }
         Err(error) if matches!(error.fault, Fault::Unreachable | Fault::TimedOut) => {
-            Ok((false, false))
+            Ok(Old::gone())
         }
         Err(error) => Err(run.remote(&[error])),
     }
@@ -129,11 +149,17 @@ pub(super) fn judge(run: &Run<'_>, old: &Old, replaces: bool) -> Result<(), Fail
             "--replace is for a droplet that does not answer; to replace one that does: {}",
             run.command(&format!("plan --replace {home}"))
         )
-    } else {
+    } else if old.runs {
         format!(
             "to put a backup's data back there: {}; to try a rebuild beside it: {}",
             run.command("restore latest"),
             run.command("drill")
+        )
+    } else {
+        format!(
+            "nothing runs there, and Docker keeps data: {} starts it; then {} puts a backup's data back",
+            run.command("up"),
+            run.command("restore latest")
         )
     });
     Err(run.trouble(&problem))
