@@ -336,7 +336,7 @@ fn a_stack_that_was_taken_down_is_not_rebuilt_over_its_data() {
         .says("Docker keeps data: ipai")
         .says(" up starts it");
     kept.run(&["up"]).expect(0);
-    kept.holds("second");
+    assert_eq!((kept.rows("app_db").len(), kept.file("app-data").as_str()), (2, "second"));
 }
 
 #[test]
