@@ -82,7 +82,7 @@ fn a_failure_and_a_return() {
     let answer = FaultKind::Respond { status: 422, headers: Vec::new(), body: "{}".into() };
     world.cloud().fault(Fault::first("POST", "/v2/droplets", answer).times(2));
     codes(&world, APPLY, 1, 1);
-    world.edit("stack.toml", "timeout = \"1m\"", "timeout = \"2s\"");
+    world.edit("stack.toml", "timeout = \"1m\"", "timeout = \"6s\"");
     world.apply();
     world.edit("compose.yaml", "app:1.0.0", "app:1.1.0");
     let failing = vec!["registry.example.com/app:1.1.0".to_owned()];

@@ -12,6 +12,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use common::World;
+use ipai_simulator::hosts::HostFaults;
 use ipai_simulator::seam::{Boot, Hosts};
 use ipai_simulator::tools::{Answer, ToolFaults};
 
@@ -176,6 +177,9 @@ fn a_reboot_in_the_middle_of_a_push_is_survived() {
     world.write("index.html", &new);
     let id = world.droplet();
     let counters = world.hosts.counters(id).unwrap();
+    // So that there is time to hit the middle.
+    let slow = HostFaults { slow_input: Duration::from_millis(10), ..HostFaults::default() };
+    world.runtime.block_on(world.hosts.set_faults(id, slow)).unwrap();
     let before = counters.stdin.load(Ordering::Relaxed);
     let mut command = world.command(&["apply", "--auto-approve"]);
     let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
@@ -188,6 +192,7 @@ fn a_reboot_in_the_middle_of_a_push_is_survived() {
     assert!(counters.stdin.load(Ordering::Relaxed) - before < 3 << 20, "in the middle");
     let whole = std::fs::read_to_string(&page).unwrap();
     assert!(whole == old || whole == new, "a part of a file");
+    world.runtime.block_on(world.hosts.set_faults(id, HostFaults::default())).unwrap();
     std::thread::sleep(Duration::from_millis(300));
     let address = world.cloud().droplet_address(id).unwrap();
     let boot = Boot { id, name: "web".into(), address, user_data: None, account_keys: Vec::new() };

@@ -22,7 +22,7 @@ const APP: &str = "registry.example.com/app";
 /// A world whose deployments are given up soon.
 fn world() -> World {
     let world = World::new();
-    world.edit("stack.toml", "timeout = \"1m\"", "timeout = \"2s\"");
+    world.edit("stack.toml", "timeout = \"1m\"", "timeout = \"4s\"");
     world
 }
 

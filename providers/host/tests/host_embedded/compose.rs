@@ -26,7 +26,7 @@ fn stack(yaml: Value, caddy: &str, env: &str) -> Vec<DesiredResource> {
                 ("project", Value::text("ops")),
                 ("directory", Value::text("/opt/ipai/ops")),
                 ("content", yaml),
-                ("timeout", Value::Int(2)),
+                ("timeout", Value::Int(4)),
                 ("releases", Value::Int(5)),
                 ("on_change", Value::Map([("caddy".to_owned(), reload)].into())),
             ],
