@@ -263,7 +263,7 @@ fn kept(world: &World) -> Vec<String> {
 fn as_many_releases_are_kept_as_the_stack_says_readable_by_root_alone() {
     use std::os::unix::fs::PermissionsExt as _;
     let world = world();
-    world.edit("stack.toml", "timeout = \"2s\"", "timeout = \"2s\"\nreleases = 2");
+    world.edit("stack.toml", "timeout = \"4s\"", "timeout = \"4s\"\nreleases = 2");
     world.apply();
     for greeting in ["a", "b", "c"] {
         let text = world.read("stack.toml");
@@ -412,7 +412,7 @@ fn a_release_whose_kept_files_were_changed_is_no_release() {
 #[test]
 fn a_service_that_may_have_changed_its_database_keeps_the_newer_image() {
     let world = world();
-    world.edit("stack.toml", "timeout = \"2s\"", "timeout = \"2s\"\nmigrates = [\"app\"]");
+    world.edit("stack.toml", "timeout = \"4s\"", "timeout = \"4s\"\nmigrates = [\"app\"]");
     world.apply();
     let first = served(&world);
     new_app(&world);
@@ -437,7 +437,7 @@ fn a_service_that_may_have_changed_its_database_keeps_the_newer_image() {
 #[test]
 fn a_migrated_service_that_stays_ill_is_said_to_need_a_person() {
     let world = world();
-    world.edit("stack.toml", "timeout = \"2s\"", "timeout = \"2s\"\nmigrates = [\"app\"]");
+    world.edit("stack.toml", "timeout = \"4s\"", "timeout = \"4s\"\nmigrates = [\"app\"]");
     world.apply();
     new_app(&world);
     faults(
@@ -453,7 +453,7 @@ fn a_migrated_service_that_stays_ill_is_said_to_need_a_person() {
 #[test]
 fn an_unknown_service_cannot_migrate() {
     let world = world();
-    world.edit("stack.toml", "timeout = \"2s\"", "timeout = \"2s\"\nmigrates = [\"apq\"]");
+    world.edit("stack.toml", "timeout = \"4s\"", "timeout = \"4s\"\nmigrates = [\"apq\"]");
     world.run(&["validate"]).expect(1).says("`migrates` names an unknown service");
 }
 
