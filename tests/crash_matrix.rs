@@ -140,7 +140,7 @@ impl Matrix {
     /// Does all of it and prints the figures of this gate.
     fn run(mut self, number: u8, first: &Worker, base: u8) {
         let began = Instant::now();
-        self.jobs = shard(std::mem::take(&mut self.jobs));
+        self.jobs = gate::shard(std::mem::take(&mut self.jobs), 1);
         // Runs wait as often as they work.
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         std::thread::scope(|scope| {
@@ -174,15 +174,6 @@ fn first_kills(steps: usize) -> Vec<Blow> {
     };
     let at = (0..wanted.min(steps)).map(|part| (part * steps / wanted + 1) as u64);
     at.map(|at| Blow { at, how: KILLS[usize::try_from(at % 3).unwrap()] }).collect()
-}
-
-/// This process's part of the work.
-fn shard(jobs: Vec<Job>) -> Vec<Job> {
-    let Ok(text) = std::env::var("IPAI_MATRIX_SHARD") else { return jobs };
-    let (number, of) = text.split_once('/').expect("NUMBER/OF");
-    let (number, of): (usize, usize) = (number.parse().unwrap(), of.parse().unwrap());
-    let own = |(at, job)| (at % of == number % of).then_some(job);
-    jobs.into_iter().enumerate().filter_map(own).collect()
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! A request has two moments (it arrived; it was carried out and not answered), a command on the host one for its start
 //! and one for every packet that goes in or comes out. Plain `cargo test` takes every thirteenth; `IPAI_FULL=1` takes
-//! all, and `IPAI_KILL_ONLY=fresh:17` one.
+//! all, `IPAI_MATRIX_SHARD=0/4` a quarter of what it would, and `IPAI_KILL_ONLY=fresh:17` one.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -286,7 +286,7 @@ fn jobs(first: &Worker, signals: &[Signal]) -> Vec<Job> {
         let job = move |at| Job { scenario, at, signal: signal(at) };
         (1..=measure.moments.len() as u64).map(job).step_by(stride).collect::<Vec<_>>()
     };
-    ALL.iter().zip(&first.measures).flat_map(all).collect()
+    gate::shard(ALL.iter().zip(&first.measures).flat_map(all).collect(), signals.len())
 }
 
 /// Sends each signal in turn, and prints the figures of this gate.

@@ -217,7 +217,8 @@ fn matrix(name: &str, words: &[&str]) {
     let usual = if gate::is_full() { FULL_STRIDE } else { STRIDE };
     let stride = if only.is_some() { 1 } else { named.unwrap_or(usual) };
     let (mut count, mut failures) = (0, Vec::new());
-    for at in (1..=tools).step_by(usize::try_from(stride).unwrap()) {
+    let cells: Vec<u64> = (1..=tools).step_by(usize::try_from(stride).unwrap()).collect();
+    for at in if only.is_some() { cells } else { gate::shard(cells, 1) } {
         for when in ["before", "after"] {
             let label = format!("{name}:{at}:{when}");
             if only.as_ref().is_some_and(|only| *only != label) {
@@ -255,7 +256,7 @@ fn a_rebuild_killed_anywhere_completes_with_one_droplet() {
     assert!(moments > 20, "{moments}");
     let stride = if gate::is_full() { 9 } else { 97 };
     let (mut count, mut failures) = (0, Vec::new());
-    for at in (1..=moments).step_by(stride) {
+    for at in gate::shard((1..=moments).step_by(stride).collect(), 1) {
         count += 1;
         failures.extend(rebuild_until(Some(at)).1.map(|why| format!("{at}: {why}")));
     }
