@@ -40,11 +40,11 @@ pub(crate) fn broken_caddyfile(lab: &Lab) {
     assert_eq!(lab.starts(), before, "nothing was restarted");
 }
 
-/// A stack that gives up after a minute and a half, so that nobody waits for what will not come; as patient as before afterwards.
+/// A stack that gives up soon, so that nobody waits for what will not come; as patient as before afterwards.
 struct Hurried<'a>(&'a Lab);
 
 const PATIENT: &str = "timeout = \"20m\"";
-const HURRIED: &str = "timeout = \"90s\"";
+const HURRIED: &str = "timeout = \"75s\"";
 
 impl<'a> Hurried<'a> {
     fn of(lab: &'a Lab) -> Self {
