@@ -4,7 +4,8 @@
 //! services are well at once, so that what is left of an apply's time is ipai's own: look, plan, push, deploy, check.
 //! Prints each edit's fastest, median and slowest of five applies, beside a plan with nothing to do and the program's
 //! start in the same run, and fails when the fastest
-//! reaches two seconds: what else runs on the machine only ever adds.
+//! reaches two seconds: what else runs on the machine only ever adds. `IPAI_BENCH_PROGRAM` is the program to measure
+//! instead of the one that is built with it.
 
 #![allow(clippy::unwrap_used, reason = "a benchmark")]
 
@@ -47,7 +48,9 @@ impl Bench {
 
     /// Runs the program; how long it took.
     fn time(&self, words: &[&str]) -> Duration {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ipai"));
+        let program = std::env::var_os("IPAI_BENCH_PROGRAM");
+        let mut command =
+            Command::new(program.unwrap_or_else(|| env!("CARGO_BIN_EXE_ipai").into()));
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.env("HOME", self.scratch.path()).arg("-C").arg(self.stack()).arg("--sandbox");
         command.args(words).stdin(Stdio::null()).stdout(Stdio::null());
