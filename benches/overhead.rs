@@ -3,9 +3,9 @@
 //! `cargo bench --bench overhead` brings the stack up in the embedded sandbox, whose Compose answers at once and whose
 //! services are well at once, so that what is left of an apply's time is ipai's own: look, plan, push, deploy, check.
 //! Prints each edit's fastest, median and slowest of five applies, beside a plan with nothing to do and the program's
-//! start in the same run, and fails when the fastest
-//! reaches two seconds: what else runs on the machine only ever adds. `IPAI_BENCH_PROGRAM` is the program to measure
-//! instead of the one that is built with it.
+//! start in the same run, and fails when the fastest reaches two seconds: what else runs on the machine only ever adds. The
+//! image is of a service without data, since one with data is backed up first. `IPAI_BENCH_PROGRAM` is the program to
+//! measure instead of the one that is built with it.
 
 #![allow(clippy::unwrap_used, reason = "a benchmark")]
 
@@ -22,12 +22,12 @@ type Edit = (&'static str, &'static str, &'static str);
 
 const EDITS: [(&str, &[Edit]); 3] = [
     ("a file", &[("stack.toml", "vm.swappiness = 10", "vm.swappiness = 11")]),
-    ("an image's tag", &[("stack.toml", "focalboard:7.11.4", "focalboard:7.11.3")]),
+    ("an image's tag", &[("stack.toml", "caddy:2.11.4-alpine", "caddy:2.11.3-alpine")]),
     (
         "a file, a tag, a record",
         &[
             ("caddy/Caddyfile", "encode zstd gzip", "encode gzip"),
-            ("stack.toml", "focalboard:7.11.4", "focalboard:7.11.3"),
+            ("stack.toml", "caddy:2.11.4-alpine", "caddy:2.11.3-alpine"),
             (
                 "stack.toml",
                 "name = \"chat.{{ var.domain }}\"\n",
