@@ -23,6 +23,7 @@ fn a_rotated_role_password_touches_its_env_files_the_reconciliation_and_its_serv
     let world = ops();
     let made = world.run(&["apply", "--auto-approve"]).expect(0);
     made.says("/secrets.toml holds 18 new secrets: commit it");
+    world.expect_empty_plan();
     let (before, old) = (containers(&world), secret(&world, ROLE));
     let reconciled = world.container("postgres-reconcile");
     world.run(&["secrets", "rotate", ROLE]).expect(0).says("Rotated mattermost_db_password.");

@@ -120,8 +120,6 @@ impl Project<'_> {
         anew: &[&str],
     ) -> Command {
         let compose = self.compose();
-        let list =
-            |names: &[&str]| names.iter().map(|name| quote(name)).collect::<Vec<_>>().join(" ");
         let mut steps = String::new();
         // Writing to a text cannot fail.
         if !pulled.is_empty() {
@@ -178,7 +176,7 @@ impl Project<'_> {
     pub(super) fn look(&self, images: &BTreeSet<String>) -> Command {
         let mut look = self.fill(LOOK, "");
         if !images.is_empty() {
-            let names = images.iter().map(|name| quote(name)).collect::<Vec<_>>().join(" ");
+            let names = list(images);
             look.push_str(&fill(HERE, &[("IMAGES", Part::Script(&names))]));
         }
         self.command("look at the project", &format!("{look}{}{END}", self.containers()))
@@ -186,13 +184,8 @@ impl Project<'_> {
 
     /// Runs a command in a service's container.
     pub(super) fn reload(&self, service: &str, words: &[String]) -> Command {
-        let words: Vec<String> = words.iter().map(|word| quote(word)).collect();
-        let body = format!(
-            "{} exec -T {} {} </dev/null\n",
-            self.compose(),
-            quote(service),
-            words.join(" ")
-        );
+        let (compose, service) = (self.compose(), quote(service));
+        let body = format!("{compose} exec -T {service} {} </dev/null\n", list(words));
         Command { limit: RELOAD_LIMIT, ..self.command("reload a service", &body) }
     }
 
@@ -214,6 +207,11 @@ impl Project<'_> {
         );
         Command { limit: DOWN_LIMIT, ..self.command("take the project down", &body) }
     }
+}
+
+/// Words of a command.
+fn list(words: impl IntoIterator<Item = impl AsRef<str>>) -> String {
+    words.into_iter().map(|word| quote(word.as_ref())).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
